@@ -1,0 +1,20 @@
+"""Attention decoders with small caches for ESPnet: MHA, MQA, GQA, MLA and MTLA.
+
+Symbols used in every shape comment and docstring of this package:
+
+==========  ===================================================================
+``B``       utterances decoded or trained together
+``K, H``    beam size; hypotheses held per utterance
+``N``       ``B * H``, the flat hypothesis axis, utterance-major
+``T, D, V`` encoder frames (padded), model width, vocabulary
+``L``       text tokens so far
+``P``       positions of a packed sequence, ``T_b + L_b`` for utterance ``b``
+``r, d_r``  latent rank, width of the decoupled rotary key
+``s, C``    temporal stride, number of chunks
+prompt      the encoder output every decoder layer sees in front of the text
+tail        what is cached per hypothesis: the text, and the open chunk
+open chunk  the newest chunk of MTLA while it holds fewer than ``s`` tokens
+==========  ===================================================================
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,29 @@
+"""Thin commands, one a stage: ``python -m espnet_mtla.bin.<name> --help``."""
+
+import errno
+import sys
+from typing import Callable, NoReturn
+
+from espnet_mtla.errors import InputError
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a command and turn what a person can mend into one clear line.
+
+    Args:
+        main: the command; it parses ``sys.argv`` itself.
+
+    Exits with 0, or with 1 after printing ``error: <one line>`` to stderr for
+    an :class:`InputError` or a full disk. Anything else is a bug of ours and
+    keeps its traceback.
+    """
+    try:
+        main()
+    except InputError as e:
+        sys.exit(f"error: {e}")
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" while writing {e.filename}" if e.filename else ""
+        sys.exit(f"error: the disk is full{where}: free some space and run again")
+    sys.exit(0)
