@@ -1,0 +1,152 @@
+"""The decoder's cache: prompts once an utterance, tails once a hypothesis.
+
+:class:`PromptCache` is built by ``batch_init_state`` and only read afterwards.
+:class:`TailCache` holds preallocated buffers for all layers at once, written in
+place by each step; a beam reorder gathers its rows into a second set of buffers
+(so siblings of one parent never share an open chunk) and swaps the two.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.layout import slot_count
+
+
+@dataclass
+class PromptCache:
+    """Every layer's cache of ``B`` prompts, shared by all their hypotheses.
+
+    Attributes:
+        parts: one a layer.
+        lengths: frames of each prompt, ``(B,)``.
+        mask: cached positions in use, ``(B, S)``; None when that is all.
+        open_range: least and most frames in an open chunk, on the host.
+    """
+
+    parts: list[PromptPart]
+    lengths: torch.Tensor
+    mask: torch.Tensor | None
+    open_range: tuple[int, int]
+
+    @classmethod
+    def build(
+        cls, parts: list[PromptPart], lengths: torch.Tensor, stride: int
+    ) -> "PromptCache":
+        """Collect what the layers cached; the one place that reads lengths back."""
+        n_cached = parts[0].keys.shape[2]
+        chunks = lengths // stride
+        full = bool((chunks == n_cached).all())
+        slots = torch.arange(n_cached, device=lengths.device)
+        rest = lengths % stride
+        return cls(
+            parts,
+            lengths,
+            None if full else slots < chunks[:, None],
+            (int(rest.min()), int(rest.max())),
+        )
+
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(t.nbytes for part in self.parts for t in part.tensors())
+
+
+class TailCache:
+    """What each hypothesis caches by itself, for all layers.
+
+    Args:
+        buffers: one ``(layers, N, G, capacity, w)`` for each of the variant's
+            ``tail_shapes``.
+        open_frames: most frames of an open chunk that a tail starts with.
+        stride: tokens a slot.
+        length: text tokens written.
+    """
+
+    def __init__(
+        self,
+        buffers: tuple[torch.Tensor, ...],
+        open_frames: int,
+        stride: int,
+        length: int = 0,
+    ):
+        self.buffers = buffers
+        self.open_frames = open_frames
+        self.stride = stride
+        self.length = length
+        self._spare: tuple[torch.Tensor, ...] | None = None
+
+    @classmethod
+    def build(
+        cls, prompt: PromptCache, attention: Attention, n_hyp: int
+    ) -> "TailCache":
+        """Start the tails of ``n_hyp`` hypotheses: empty but for open chunks."""
+        first, n_layers = prompt.parts[0], len(prompt.parts)
+        buffers = tuple(
+            first.keys.new_zeros(n_layers, n_hyp, groups, 16, width)
+            for groups, width in attention.tail_shapes
+        )
+        if first.opening is not None:
+            share = n_hyp // len(prompt.lengths)
+            for layer, part in enumerate(prompt.parts):
+                for buffer, slot in zip(buffers, part.opening):
+                    buffer[layer, :, :, 0] = slot.repeat_interleave(share, dim=0)
+        return cls(buffers, prompt.open_range[1], attention.stride)
+
+    @property
+    def n_hyp(self) -> int:
+        """``N``, hypotheses held."""
+        return self.buffers[0].shape[1]
+
+    @property
+    def n_slots(self) -> int:
+        """Slots in use, at least one (an open chunk may wait there)."""
+        return max(1, slot_count(self.open_frames, self.length, self.stride))
+
+    def layer(self, i: int) -> tuple[torch.Tensor, ...]:
+        """Layer ``i``'s buffers, ``(N, G, capacity, w)`` each, to write into."""
+        return tuple(buffer[i] for buffer in self.buffers)
+
+    def reserve(self) -> None:
+        """Make room for one more token, doubling the buffers when they are full."""
+        needed = slot_count(self.open_frames, self.length + 1, self.stride)
+        if needed > self.buffers[0].shape[3]:
+            self.buffers = tuple(
+                torch.cat((b, torch.zeros_like(b)), dim=3) for b in self.buffers
+            )
+            self._spare = None
+
+    def reorder(self, parents: torch.Tensor) -> None:
+        """Replace hypothesis ``n`` by a copy of hypothesis ``parents[n]``, ``(N,)``."""
+        if self._spare is None:
+            self._spare = tuple(torch.empty_like(b) for b in self.buffers)
+        for old, new in zip(self.buffers, self._spare):
+            torch.index_select(old, 1, parents, out=new)
+        self.buffers, self._spare = self._spare, self.buffers
+
+    def row(self, i: int) -> "TailCache":
+        """Copy out hypothesis ``i``, no larger than the slots it uses."""
+        used = self.n_slots
+        return TailCache(
+            tuple(b[:, i : i + 1, :, :used].clone() for b in self.buffers),
+            self.open_frames,
+            self.stride,
+            self.length,
+        )
+
+    @classmethod
+    def stack(cls, rows: list["TailCache"]) -> "TailCache":
+        """Hold copied-out hypotheses together again, with room to grow."""
+        used = rows[0].n_slots
+        buffers = []
+        for parts in zip(*(row.buffers for row in rows)):
+            rows_used = torch.cat([p[:, :, :, :used] for p in parts], dim=1)
+            room = rows_used.new_zeros(*rows_used.shape[:3], 16, rows_used.shape[4])
+            buffers.append(torch.cat((rows_used, room), dim=3))
+        head = rows[0]
+        return cls(tuple(buffers), head.open_frames, head.stride, head.length)
+
+    def nbytes(self) -> int:
+        """Bytes of the slots in use (not of reserved room)."""
+        full = self.buffers[0].shape[3]
+        return sum(b.nbytes // full * self.n_slots for b in self.buffers)

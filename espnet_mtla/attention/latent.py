@@ -1,0 +1,190 @@
+"""MLA: keys and values are up-projections of one cached latent (DeepSeek-V2).
+
+Teacher-forced, keys and values are up-projected (64 + 32 and 64 numbers a head
+at the paper's sizes); token by token, the up-projections are absorbed into the
+query and the output, so that all heads read the ``r + d_r`` cached numbers.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from espnet_mtla.attention.contract import (
+    Attention,
+    PromptPart,
+    attend,
+    even,
+    head_width,
+    positive,
+)
+from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.rope import Phase, apply_rope
+
+
+class LatentAttention(Attention):
+    """Multi-head latent attention.
+
+    Unset widths follow the paper: ``r = 4 d_h``, ``d_r = d_h / 2`` with
+    ``d_h = size / attention_heads``.
+
+    Args:
+        size: model width ``D``.
+        attention_heads: query heads.
+        kv_lora_rank: ``r``, width of the cached latent.
+        q_lora_rank: rank of the query projection, 0 for a full one.
+        qk_nope_head_dim: a head's width without position, ``d_h``.
+        qk_rope_head_dim: ``d_r``, width of the rotary key that heads share.
+        v_head_dim: a head's value width.
+        dropout_rate: of attention weights, in training.
+        bias: whether the projections have a bias (that from the latent never
+            has, as in the authors' package).
+
+    Raises:
+        InputError: an option that is not a positive integer, an odd rotary
+            width, heads that do not divide the width.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        attention_heads: int,
+        kv_lora_rank: int | None = None,
+        q_lora_rank: int = 0,
+        qk_nope_head_dim: int | None = None,
+        qk_rope_head_dim: int | None = None,
+        v_head_dim: int | None = None,
+        dropout_rate: float = 0.0,
+        bias: bool = False,
+    ):
+        super().__init__()
+        positive("attention_heads", attention_heads)
+        if None in (kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim):
+            width = head_width(size, attention_heads)  # otherwise never needed
+            nope, values = qk_nope_head_dim or width, v_head_dim or width
+            rank = kv_lora_rank or 4 * width
+            rope = qk_rope_head_dim or width // 2
+        else:
+            nope, values = qk_nope_head_dim, v_head_dim
+            rank, rope = kv_lora_rank, qk_rope_head_dim
+        self.n_heads = attention_heads
+        self.rank = even("kv_lora_rank", rank)
+        self.nope_width = positive("qk_nope_head_dim", nope)
+        self.rope_width = even("qk_rope_head_dim", rope)
+        self.value_width = positive("v_head_dim", values)
+        self.tail_shapes = ((1, rank + rope),)
+        self.scale = (nope + rope) ** -0.5
+        self.dropout_rate = dropout_rate
+        queries = attention_heads * (nope + rope)
+        if positive("q_lora_rank", q_lora_rank, least=0):
+            self.linear_q = torch.nn.Sequential(
+                torch.nn.Linear(size, q_lora_rank, bias=bias),
+                torch.nn.LayerNorm(q_lora_rank),
+                torch.nn.Linear(q_lora_rank, queries, bias=bias),
+            )
+        else:
+            self.linear_q = torch.nn.Linear(size, queries, bias=bias)
+        self.linear_kv_a = torch.nn.Linear(size, rank + rope, bias=bias)
+        self.kv_norm = torch.nn.LayerNorm(rank)
+        self.linear_kv_b = torch.nn.Linear(
+            rank, attention_heads * (nope + values), bias=False
+        )
+        self.linear_out = torch.nn.Linear(attention_heads * values, size, bias=bias)
+
+    def _query(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., D) -> (..., heads, nope)`` and ``(..., heads, d_r)``, unrotated."""
+        q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
+        return q.split((self.nope_width, self.rope_width), dim=-1)
+
+    def _latent(
+        self, x: torch.Tensor, phase: Phase
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., D) -> (..., r)`` latent and ``(..., d_r)`` rotary key."""
+        c, k = self.linear_kv_a(x).split((self.rank, self.rope_width), dim=-1)
+        return self.kv_norm(c), apply_rope(k, phase)
+
+    def _up(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(B, S, r) -> (B, heads, S, nope)`` keys, ``(B, heads, S, v)`` values."""
+        kv = self.linear_kv_b(latent).unflatten(-1, (self.n_heads, -1))
+        return kv.transpose(1, 2).split((self.nope_width, self.value_width), dim=-1)
+
+    def _text_query(
+        self, text: torch.Tensor, layout: Layout
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(B, L, D) -> (B, heads, L, nope)`` and ``(B, heads, L, d_r)``."""
+        q_nope, q_rope = (q.transpose(1, 2) for q in self._query(text))
+        cos, sin = layout.text_phase
+        return q_nope, apply_rope(q_rope, (cos[:, None], sin[:, None]))
+
+    def forward(
+        self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """See :meth:`Attention.forward`."""
+        parts = (
+            self._latent(prompt, layout.prompt_phase),
+            self._latent(text, layout.text_phase),
+        )
+        latent, k_rope = (torch.cat(part, dim=1) for part in zip(*parts))
+        k_nope, v = self._up(latent)
+        k_rope = k_rope.unsqueeze(1).expand(-1, self.n_heads, -1, -1)
+        out = F.scaled_dot_product_attention(
+            torch.cat(self._text_query(text, layout), dim=-1),
+            torch.cat((k_nope, k_rope.to(k_nope.dtype)), dim=-1),
+            v,
+            attn_mask=layout.mask,
+            dropout_p=self.dropout_rate if self.training else 0.0,
+            scale=self.scale,
+        )
+        return self.linear_out(out.transpose(1, 2).flatten(2))
+
+    def _part(
+        self, latent: torch.Tensor, k_rope: torch.Tensor, opening=None
+    ) -> PromptPart:
+        """One contiguous ``(B, 1, S, r + d_r)``; values are a view of it."""
+        keys = torch.cat((latent, k_rope.to(latent.dtype)), dim=-1).unsqueeze(1)
+        return PromptPart(keys, keys[..., : self.rank], opening)
+
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+        """See :meth:`Attention.cache_prompt`."""
+        return self._part(*self._latent(prompt, layout.prompt_phase))
+
+    def _write(
+        self, tail: torch.Tensor, latent: torch.Tensor, k_rope: torch.Tensor, at: Step
+    ) -> None:
+        """Put a new token's latent ``(N, r)`` and key ``(N, d_r)`` into the tail."""
+        tail[:, 0, at.index, : self.rank] = latent
+        tail[:, 0, at.index, self.rank :] = k_rope
+
+    def step(
+        self,
+        x: torch.Tensor,
+        prompt: PromptPart,
+        prompt_mask: torch.Tensor | None,
+        tail: tuple[torch.Tensor, ...],
+        at: Step,
+    ) -> torch.Tensor:
+        """See :meth:`Attention.step`."""
+        (buffer,) = tail
+        self._write(buffer, *self._latent(x, at.phase), at)
+        slots = buffer[:, :, : at.n_slots]
+        up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
+        k_up, v_up = up.split((self.nope_width, self.value_width), dim=1)
+        q_nope, q_rope = self._query(x)
+        cos, sin = at.phase
+        query = torch.cat(
+            (
+                torch.einsum("nhd,hdr->nhr", q_nope, k_up),
+                apply_rope(q_rope, (cos[:, None], sin[:, None])),
+            ),
+            dim=-1,
+        ).unsqueeze(1)  # (N, 1, heads, r + d_r)
+        out = attend(
+            query,
+            prompt,
+            prompt_mask,
+            slots,
+            slots[..., : self.rank],
+            at.tail_mask,
+            self.scale,
+        ).squeeze(1)
+        out = torch.einsum("nhr,hdr->nhd", out, v_up)
+        return self.linear_out(out.flatten(1))

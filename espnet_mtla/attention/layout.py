@@ -1,0 +1,179 @@
+"""Where prompt frames and text tokens stand on the packed sequence.
+
+An utterance's packed sequence is its ``T_b`` valid prompt frames, then its
+text; positions, rotary phases and chunks are counted on it from 0. Nothing is
+physically packed: the prompt stays a ``(B, T)`` and the text a ``(B, L)``
+tensor, and the two classes here say where each element stands. Each is made
+once (a forward pass, a decoding step) and shared by all layers.
+"""
+
+from functools import cached_property
+
+import torch
+
+from espnet_mtla.attention.rope import Phase, rope_phase
+
+
+class Layout:
+    """A batch of packed sequences, for teacher forcing and prompt caches.
+
+    Args:
+        lengths: prompt frames ``T_b`` of each utterance, ``(B,)``.
+        n_frames: ``T``, the padded prompt size.
+        n_tokens: ``L``, the padded text size (0 when only a prompt is cached).
+        rope_width: channels that the attention rotates.
+        stride: tokens merged into a chunk (1 where the variant has no chunks).
+    """
+
+    def __init__(
+        self,
+        lengths: torch.Tensor,
+        n_frames: int,
+        n_tokens: int,
+        rope_width: int,
+        stride: int = 1,
+    ):
+        self.lengths = lengths.to(torch.int64)
+        self.n_frames = n_frames
+        self.n_tokens = n_tokens
+        self.rope_width = rope_width
+        self.stride = stride
+        self.device = lengths.device
+
+    @cached_property
+    def frames(self) -> torch.Tensor:
+        """Positions of prompt frames, ``(T,)``."""
+        return torch.arange(self.n_frames, device=self.device)
+
+    @cached_property
+    def tokens(self) -> torch.Tensor:
+        """Positions of text tokens, ``(B, L)``."""
+        return self.lengths[:, None] + torch.arange(self.n_tokens, device=self.device)
+
+    @cached_property
+    def prompt_phase(self) -> Phase:
+        """Rotary phase of prompt frames, ``(T, rope_width / 2)``."""
+        return rope_phase(self.frames, self.rope_width)
+
+    @cached_property
+    def text_phase(self) -> Phase:
+        """Rotary phase of text tokens, ``(B, L, rope_width / 2)``."""
+        return rope_phase(self.tokens, self.rope_width)
+
+    @cached_property
+    def mask(self) -> torch.Tensor:
+        """What each token may see of ``[prompt ; text]``, ``(B, 1, L, T + L)``."""
+        frame = (self.frames < self.lengths[:, None])[:, None]  # (B, 1, T)
+        order = torch.arange(self.n_tokens, device=self.device)
+        token = (order[None, :] <= order[:, None])[None]  # (1, L, L)
+        n_utt, size = len(self.lengths), self.n_tokens
+        return torch.cat(
+            (frame.expand(n_utt, size, -1), token.expand(n_utt, -1, -1)), dim=-1
+        ).unsqueeze(1)
+
+    # Chunks: those that the prompt completes by itself stay with the prompt;
+    # the frames left over (the open chunk) lead the tail, and the text follows.
+
+    @cached_property
+    def prompt_chunks(self) -> torch.Tensor:
+        """Complete chunks of each prompt, ``(B,)``."""
+        return self.lengths // self.stride
+
+    @cached_property
+    def open_frames(self) -> torch.Tensor:
+        """Frames in each prompt's open chunk, ``(B,)``, below ``stride``."""
+        return self.lengths % self.stride
+
+    @cached_property
+    def tail_tokens(self) -> torch.Tensor:
+        """Index of each text token in its tail, ``(B, L)``."""
+        return self.open_frames[:, None] + torch.arange(
+            self.n_tokens, device=self.device
+        )
+
+    @cached_property
+    def n_prompt_chunks(self) -> int:
+        """Chunks that ``T`` padded frames reach into."""
+        return -(-self.n_frames // self.stride)
+
+    @cached_property
+    def n_tail_chunks(self) -> int:
+        """Chunks that the longest possible tail reaches into."""
+        return -(-(self.stride - 1 + self.n_tokens) // self.stride)
+
+    @cached_property
+    def chunk_mask(self) -> torch.Tensor:
+        """Complete chunks before each token, prompt's then tail's.
+
+        ``(B, 1, L, C)``; the token's own, still partial chunk is not among
+        them (paper, stride-aware causal mask).
+        """
+        j = torch.arange(self.n_prompt_chunks, device=self.device)
+        prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C_p)
+        j = torch.arange(self.n_tail_chunks, device=self.device)
+        tail = j < (self.tail_tokens // self.stride)[..., None]  # (B, L, C_t)
+        return torch.cat(
+            (prompt.expand(-1, self.n_tokens, -1), tail), dim=-1
+        ).unsqueeze(1)
+
+
+class Step:
+    """One decoding step: the same token index for every hypothesis.
+
+    Args:
+        lengths: prompt frames of each hypothesis's utterance, ``(N,)``.
+        index: text tokens before this one, a host integer.
+        rope_width: channels that the attention rotates.
+        stride: tokens merged into a chunk.
+        open_range: smallest and largest open chunk of the prompts, on the host,
+            so that no step waits for the device.
+    """
+
+    def __init__(
+        self,
+        lengths: torch.Tensor,
+        index: int,
+        rope_width: int,
+        stride: int = 1,
+        open_range: tuple[int, int] = (0, 0),
+    ):
+        self.lengths = lengths
+        self.index = index
+        self.stride = stride
+        self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
+        least, most = open_range
+        self.n_slots = slot_count(most, index + 1, stride)
+        self.ragged = (least + index) // stride != (most + index) // stride
+
+    @cached_property
+    def rows(self) -> torch.Tensor:
+        """``arange(N)``, to index one slot in each hypothesis's tail."""
+        return torch.arange(len(self.lengths), device=self.lengths.device)
+
+    @cached_property
+    def slot(self) -> torch.Tensor:
+        """Tail slot that this token is merged into, ``(N,)``."""
+        return (self.lengths % self.stride + self.index) // self.stride
+
+    @cached_property
+    def chunk(self) -> torch.Tensor:
+        """Chunk of this token on the packed sequence, ``(N,)``."""
+        return (self.lengths + self.index) // self.stride
+
+    @cached_property
+    def opens(self) -> torch.Tensor:
+        """Whether this token is the first of its chunk, ``(N, 1)``."""
+        return ((self.lengths + self.index) % self.stride == 0).unsqueeze(-1)
+
+    @cached_property
+    def tail_mask(self) -> torch.Tensor | None:
+        """Slots in use, ``(N, n_slots)``; None when that is all of them."""
+        if not self.ragged:
+            return None
+        j = torch.arange(self.n_slots, device=self.lengths.device)
+        return j <= self.slot[:, None]
+
+
+def slot_count(open_frames: int, n_tokens: int, stride: int) -> int:
+    """Tail slots taken by an open chunk and the text behind it."""
+    return -(-(open_frames + n_tokens) // stride)

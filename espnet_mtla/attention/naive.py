@@ -1,0 +1,138 @@
+"""The paper's equations, literally: the oracle of every test of a variant.
+
+One utterance, one query and one head at a time, with ``T x T`` matrices where
+the paper has them; differentiable, slow, and written without anything that the
+fast variants are built from. Never used outside tests and benchmarks.
+"""
+
+import math
+
+import torch
+
+from espnet_mtla.attention.grouped import GroupedAttention
+from espnet_mtla.attention.latent import LatentAttention
+from espnet_mtla.attention.temporal import TemporalLatentAttention
+
+
+def naive_attention(
+    module: GroupedAttention | LatentAttention, packed: torch.Tensor, n_prompt: int
+) -> torch.Tensor:
+    """Attend from the text of one packed sequence.
+
+    Args:
+        module: whose weights are used.
+        packed: prompt frames, then text, ``(P, D)``.
+        n_prompt: how many of them are prompt.
+
+    Returns:
+        ``(P - n_prompt, D)``.
+    """
+    if isinstance(module, GroupedAttention):
+        heads = _grouped_heads(module, packed)
+        scale = module.rope_width**-0.5
+    else:
+        heads = _latent_heads(module, packed)
+        scale = (module.nope_width + module.rope_width) ** -0.5
+    size = len(packed)
+    mask = stride_aware_causal_mask(size, module.stride)
+    rows = []
+    for m in range(n_prompt, size):
+        row = []
+        for query, keys, values in heads:
+            visible = [n for n in range(size) if mask[m, n]]
+            score = torch.stack([query[m] @ keys[n] * scale for n in visible])
+            weight = score.softmax(0)
+            row.append(sum(w * values[n] for w, n in zip(weight, visible)))
+        rows.append(torch.cat(row))
+    return module.linear_out(torch.stack(rows))
+
+
+def stride_aware_causal_mask(size: int, stride: int) -> torch.Tensor:
+    """Whether query ``m`` sees column ``n``, ``(size, size)`` (paper, eq. of the mask).
+
+    With positions counted from 1: ``n == m``, or ``n < m`` and
+    ``n mod stride == 0``. A stride of 1 is the causal mask.
+    """
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    for m in range(1, size + 1):
+        for n in range(1, m + 1):
+            mask[m - 1, n - 1] = n == m or n % stride == 0
+    return mask
+
+
+def _rotate(x: torch.Tensor) -> torch.Tensor:
+    """Rotate row ``p`` of ``(P, w)`` by its position ``p``."""
+    size, width = x.shape
+    turned = []
+    for p in range(size):
+        for i in range(width // 2):
+            angle = p / 10000 ** (2 * i / width)
+            a, b = x[p, 2 * i], x[p, 2 * i + 1]
+            turned += [
+                a * math.cos(angle) - b * math.sin(angle),
+                a * math.sin(angle) + b * math.cos(angle),
+            ]
+    return torch.stack(turned).view(size, width)
+
+
+def _grouped_heads(module: GroupedAttention, x: torch.Tensor):
+    """Queries, keys and values of each head, each ``(P, w)``."""
+    width, share = module.rope_width, module.n_heads // module.n_groups
+    heads = []
+    for h in range(module.n_heads):
+        mine = slice(h * width, (h + 1) * width)
+        group = slice(h // share * width, (h // share + 1) * width)
+        heads.append(
+            (
+                _rotate(module.linear_q(x)[:, mine]),
+                _rotate(module.linear_k(x)[:, group]),
+                module.linear_v(x)[:, group],
+            )
+        )
+    return heads
+
+
+def _latent_heads(module: LatentAttention, x: torch.Tensor):
+    """Queries, keys and values of each head; MTLA merges the latents first."""
+    nope, rope, value = module.nope_width, module.rope_width, module.value_width
+    c = module.kv_norm(module.linear_kv_a(x)[:, : module.rank])
+    k_rope = _rotate(module.linear_kv_a(x)[:, module.rank :])
+    if isinstance(module, TemporalLatentAttention):
+        c = hyper_network(module, c) @ c
+    up = module.linear_kv_b.weight.view(module.n_heads, nope + value, module.rank)
+    heads = []
+    for h in range(module.n_heads):
+        q = module.linear_q(x).view(len(x), module.n_heads, nope + rope)[:, h]
+        heads.append(
+            (
+                torch.cat((q[:, :nope], _rotate(q[:, nope:])), dim=1),
+                torch.cat((c @ up[h, :nope].T, k_rope), dim=1),
+                c @ up[h, nope:].T,
+            )
+        )
+    return heads
+
+
+def hyper_network(module: TemporalLatentAttention, c: torch.Tensor) -> torch.Tensor:
+    """The ``T x T`` merge matrix: row ``m`` makes the partial sum at ``m``."""
+    size, width, s = len(c), module.rank, module.stride
+    rows = []
+    for m in range(size):
+        j = m // s
+        pe = torch.tensor(
+            [
+                (math.sin if i % 2 == 0 else math.cos)(
+                    j / 10000 ** (i // 2 * 2 / width)
+                )
+                for i in range(width)
+            ],
+            dtype=c.dtype,
+        )
+        row = [
+            torch.sigmoid(module.linear_c(pe) @ module.linear_p(c[i]))
+            if i // s == j and i <= m
+            else c.new_zeros(())
+            for i in range(size)
+        ]
+        rows.append(torch.stack(row))
+    return torch.stack(rows)

@@ -1,0 +1,189 @@
+"""MTLA: MLA whose latents are also merged along time (Deng and Woodland 2025).
+
+A chunk's cached latent is ``c^_j = sum of w_i c_i`` over its tokens ``i``, with
+``w_i = sigmoid(<linear_c(pe_j), linear_p(c_i)>)``, and its rotary key is that
+of its newest token. A token sees the complete chunks before its own and the
+partial sum of its own chunk, so teacher-forced scores are ``L x (C + 1)``.
+"""
+
+import torch
+
+from espnet_mtla.attention.contract import PromptPart, positive
+from espnet_mtla.attention.latent import LatentAttention
+from espnet_mtla.attention.layout import Layout, Step
+
+
+class TemporalLatentAttention(LatentAttention):
+    """Multi-head temporal latent attention.
+
+    Args:
+        size: model width ``D``.
+        temporal_stride: ``s``, tokens merged into one cache slot.
+        options: those of :class:`LatentAttention`.
+
+    Raises:
+        InputError: ``temporal_stride`` is not a positive integer, or what
+            :class:`LatentAttention` raises.
+    """
+
+    def __init__(self, size: int, *, temporal_stride: int = 2, **options):
+        super().__init__(size, **options)
+        self.stride = positive("temporal_stride", temporal_stride)
+        hyper = max(1, self.rank // 4)
+        self.linear_c = torch.nn.Linear(self.rank, hyper)
+        self.linear_p = torch.nn.Linear(self.rank, hyper)
+
+    def _merge_weight(self, latent: torch.Tensor, chunk: torch.Tensor) -> torch.Tensor:
+        """``w``, ``(..., 1)``, of latents ``(..., r)`` in chunks ``(...)``."""
+        pe = chunk_embedding(chunk, self.rank).to(self.linear_c.weight.dtype)
+        score = (self.linear_c(pe) * self.linear_p(latent)).sum(-1, keepdim=True)
+        return torch.sigmoid(score)
+
+    def _weighted(self, x, phase, chunk) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents times their merge weights, and rotary keys."""
+        latent, k_rope = self._latent(x, phase)
+        return self._merge_weight(latent, chunk) * latent, k_rope
+
+    def _prompt_chunks(self, prompt: torch.Tensor, layout: Layout):
+        """Merge the prompt's complete chunks; gather the frames left over.
+
+        Returns:
+            Complete chunks ``(B, C_p, r)`` and their keys ``(B, C_p, d_r)``
+            (chunks beyond an utterance's own hold garbage, to be masked), and
+            the open chunk's frames ``(B, s - 1, r)``, ``(B, s - 1, d_r)``.
+        """
+        s = self.stride
+        latent, k_rope = self._weighted(prompt, layout.prompt_phase, layout.frames // s)
+        behind = layout.n_prompt_chunks * s - layout.n_frames
+        padded = torch.nn.functional.pad(latent, (0, 0, 0, behind))
+        chunks = padded.unflatten(1, (-1, s)).sum(2)
+        newest = layout.frames[s - 1 :: s]
+        keys = k_rope[:, newest]
+        short = layout.n_prompt_chunks - len(newest)  # a last, partial chunk
+        keys = torch.nn.functional.pad(keys, (0, 0, 0, short))
+        first = layout.prompt_chunks[:, None] * s
+        index = first + torch.arange(s - 1, device=prompt.device)
+        index = index.clamp(max=layout.n_frames - 1)[..., None]
+        return (
+            chunks,
+            keys,
+            latent.gather(1, index.expand(-1, -1, latent.shape[-1])),
+            k_rope.gather(1, index.expand(-1, -1, k_rope.shape[-1])),
+        )
+
+    def _tail(self, opening: torch.Tensor, text: torch.Tensor, layout: Layout):
+        """Put the open chunk's frames and the text behind each other.
+
+        ``(B, s - 1, w)`` and ``(B, L, w)`` to ``(B, C_t, s, w)``, zeros where
+        there is nothing.
+        """
+        slots = torch.arange(layout.n_tail_chunks * self.stride, device=text.device)
+        frames = layout.open_frames[:, None]
+        used = slots < frames + layout.n_tokens
+        source = torch.where(slots < frames, slots, slots - frames + self.stride - 1)
+        source = source.clamp(max=self.stride - 2 + layout.n_tokens)
+        both = torch.cat((opening, text), dim=1)
+        tail = both.gather(1, source[..., None].expand(-1, -1, both.shape[-1]))
+        return (tail * used[..., None]).unflatten(1, (-1, self.stride))
+
+    def forward(
+        self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """See :meth:`Attention.forward`."""
+        latent, own_k = self._weighted(
+            text, layout.text_phase, layout.tokens // self.stride
+        )
+        chunks, chunk_k, opening, opening_k = self._prompt_chunks(prompt, layout)
+        partial = self._tail(opening, latent, layout).cumsum(2)  # (B, C_t, s, r)
+        tail_k = self._tail(opening_k, own_k, layout)[:, :, -1]
+        at = layout.tail_tokens[..., None].expand(-1, -1, self.rank)
+        own_up, own_v = self._up(partial.flatten(1, 2).gather(1, at))
+        chunk_up, chunk_v = self._up(torch.cat((chunks, partial[:, :, -1]), dim=1))
+        chunk_k = torch.cat((chunk_k, tail_k), dim=1)  # (B, C, d_r)
+
+        q_nope, q_rope = self._text_query(text, layout)
+        scores = q_nope @ chunk_up.transpose(-1, -2)
+        scores = scores + q_rope @ chunk_k.unsqueeze(1).transpose(-1, -2)
+        scores = scores.masked_fill(~layout.chunk_mask, float("-inf"))
+        own = (q_nope * own_up).sum(-1, keepdim=True)
+        own = own + (q_rope * own_k.unsqueeze(1)).sum(-1, keepdim=True)
+        weights = (torch.cat((scores, own), dim=-1) * self.scale).softmax(-1)
+        weights = torch.nn.functional.dropout(
+            weights, self.dropout_rate, self.training
+        ).to(own_v.dtype)
+        out = weights[..., :-1] @ chunk_v + weights[..., -1:] * own_v
+        return self.linear_out(out.transpose(1, 2).flatten(2))
+
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+        """See :meth:`Attention.cache_prompt`; complete chunks and the open one."""
+        chunks, keys, opening, opening_k = self._prompt_chunks(prompt, layout)
+        if self.stride == 1:
+            return self._part(chunks, keys)
+        n_open = layout.open_frames[:, None, None]
+        order = torch.arange(self.stride - 1, device=prompt.device)[:, None]
+        slot = torch.cat(
+            (
+                (opening * (order < n_open)).sum(1),
+                (opening_k * (order == n_open - 1)).sum(1),
+            ),
+            dim=-1,
+        )
+        used = int(layout.prompt_chunks.max())  # once an utterance, not a step
+        return self._part(chunks[:, :used], keys[:, :used], (slot.unsqueeze(1),))
+
+    def _write(
+        self, tail: torch.Tensor, latent: torch.Tensor, k_rope: torch.Tensor, at: Step
+    ) -> None:
+        """Open a slot with the new token, or merge it into the newest one."""
+        weighted = self._merge_weight(latent, at.chunk) * latent
+        merged = tail[at.rows, 0, at.slot, : self.rank].masked_fill(at.opens, 0.0)
+        tail[at.rows, 0, at.slot] = torch.cat((merged + weighted, k_rope), dim=-1)
+
+    @classmethod
+    def from_reference(cls, module: torch.nn.Module) -> "TemporalLatentAttention":
+        """Return our attention with the weights of the authors' module.
+
+        Args:
+            module: an ``mtla.MultiheadTemporalLatentAttention`` (PyPI 0.3.2).
+        """
+        ours = cls(
+            module.wo.out_features,
+            temporal_stride=module.down_rate,
+            attention_heads=module.num_heads,
+            kv_lora_rank=module.kv_lora_rank,
+            q_lora_rank=module.q_lora_rank,
+            qk_nope_head_dim=module.qk_nope_head_dim,
+            qk_rope_head_dim=module.qk_rope_head_dim,
+            v_head_dim=module.v_head_dim,
+            dropout_rate=module.dropout,
+            bias=module.wo.bias is not None,
+        )
+        names = {
+            "wq": "linear_q",
+            "wq_a": "linear_q.0",
+            "q_norm": "linear_q.1",
+            "wq_b": "linear_q.2",
+            "wkv_a": "linear_kv_a",
+            "kv_norm": "kv_norm",
+            "wkv_b": "linear_kv_b",
+            "wo": "linear_out",
+            "hypernet_down.fc_c": "linear_c",
+            "hypernet_down.fc_p": "linear_p",
+        }
+        state = {}
+        for key, value in module.state_dict().items():
+            prefix, name = key.rsplit(".", 1)
+            if key != "wkv_b.bias":  # the authors' code never reads it
+                state[f"{names[prefix]}.{name}"] = value
+        ours.load_state_dict(state)
+        return ours.to(module.wo.weight).train(module.training)
+
+
+def chunk_embedding(chunk: torch.Tensor, width: int) -> torch.Tensor:
+    """Sinusoidal embedding ``pe_j`` of chunk indices, ``(...) -> (..., width)``.
+
+    Sine and cosine on alternating channels, counted from 0, float32.
+    """
+    i = torch.arange(0, width, 2, device=chunk.device, dtype=torch.float32)
+    angle = chunk.to(torch.float32).unsqueeze(-1) * 10000.0 ** (-i / width)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)

@@ -1,0 +1,51 @@
+"""The only file that knows where an ESPnet release (202611) keeps things.
+
+Light names are imported here; whatever costs seconds to import (a task pulls
+in everything ESPnet can train) is behind a function.
+"""
+
+import importlib
+from types import ModuleType
+
+from espnet2.asr.decoder.abs_decoder import AbsDecoder
+from espnet2.legacy.nets.pytorch_backend.transformer.positionwise_feed_forward import (
+    PositionwiseFeedForward,
+)
+from espnet2.legacy.nets.scorer_interface import BatchScorerInterface
+
+TASKS = ("asr", "st", "slu", "mt")
+"""ESPnet's tasks whose ``decoder`` option takes our classes."""
+
+__all__ = ["TASKS", "AbsDecoder", "BatchScorerInterface", "PositionwiseFeedForward"]
+
+
+def task_module(task: str) -> ModuleType:
+    """Return ``espnet2.tasks.<task>``, which holds its ``decoder_choices``."""
+    return importlib.import_module(f"espnet2.tasks.{task}")
+
+
+def task_class(task: str) -> type:
+    """Return ESPnet's task class, as ``STTask``."""
+    return getattr(task_module(task), f"{task.upper()}Task")
+
+
+def inference_module(task: str) -> ModuleType:
+    """Return ``espnet2.bin.<task>_inference``: its parser and ``Speech2Text``."""
+    return importlib.import_module(f"espnet2.bin.{task}_inference")
+
+
+def batch_beam_search() -> type:
+    """Return ESPnet's ``BatchBeamSearch``."""
+    name = "espnet2.legacy.nets.batch_beam_search"
+    return importlib.import_module(name).BatchBeamSearch
+
+
+def hypothesis() -> type:
+    """Return the ``Hypothesis`` tuple of ESPnet's beam search."""
+    return importlib.import_module("espnet2.legacy.nets.beam_search").Hypothesis
+
+
+def too_short_error() -> type[Exception]:
+    """Return what an encoder raises for an utterance it cannot subsample."""
+    name = "espnet2.legacy.nets.pytorch_backend.transformer.subsampling"
+    return importlib.import_module(name).TooShortUttError

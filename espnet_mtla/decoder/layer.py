@@ -1,0 +1,55 @@
+"""One pre-norm decoder layer: attention over ``[prompt ; text]``, feed-forward."""
+
+import torch
+
+from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.compat import PositionwiseFeedForward
+
+
+class DecoderLayer(torch.nn.Module):
+    """A pre-norm layer whose prompt passes the same norm as its text.
+
+    The authors' layer uses one norm before attention and again behind its
+    residual, and leaves the prompt as it is; this is the plain form.
+
+    Args:
+        size: model width ``D``.
+        self_attn: an attention variant.
+        linear_units: width of the feed-forward.
+        dropout_rate: of both branches and inside the feed-forward.
+    """
+
+    def __init__(
+        self, size: int, self_attn: Attention, linear_units: int, dropout_rate: float
+    ):
+        super().__init__()
+        self.self_attn = self_attn
+        self.feed_forward = PositionwiseFeedForward(size, linear_units, dropout_rate)
+        self.norm1 = torch.nn.LayerNorm(size)
+        self.norm2 = torch.nn.LayerNorm(size)
+        self.dropout = torch.nn.Dropout(dropout_rate)
+
+    def forward(
+        self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """``(B, L, D)`` and ``(B, T, D)`` to ``(B, L, D)``."""
+        seen = self.self_attn(self.norm1(text), self.norm1(prompt), layout)
+        text = text + self.dropout(seen)
+        return text + self.dropout(self.feed_forward(self.norm2(text)))
+
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+        """Return what this layer caches of a ``(B, T, D)`` prompt."""
+        return self.self_attn.cache_prompt(self.norm1(prompt), layout)
+
+    def step(
+        self,
+        x: torch.Tensor,
+        prompt: PromptPart,
+        prompt_mask: torch.Tensor | None,
+        tail: tuple[torch.Tensor, ...],
+        at: Step,
+    ) -> torch.Tensor:
+        """One token a hypothesis, ``(N, D)`` to ``(N, D)``; see :class:`Attention`."""
+        x = x + self.self_attn.step(self.norm1(x), prompt, prompt_mask, tail, at)
+        return x + self.feed_forward(self.norm2(x))

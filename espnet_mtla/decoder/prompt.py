@@ -1,0 +1,232 @@
+"""The prompt decoder: encoder output in front of the text, no cross-attention.
+
+It is an ESPnet decoder (``forward``) and a scorer of ESPnet's ``BeamSearch``
+and ``BatchBeamSearch`` (the other public methods).
+"""
+
+import inspect
+
+import torch
+
+from espnet_mtla.attention.cache import PromptCache
+from espnet_mtla.attention.contract import Attention, positive
+from espnet_mtla.attention.layout import Step
+from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
+from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.state import DecoderState
+from espnet_mtla.errors import InputError
+from espnet_mtla.nearest import did_you_mean
+
+
+class PromptDecoder(AbsDecoder, BatchScorerInterface):
+    """Decoder over ``[prompt ; text]``; a subclass names its attention variant.
+
+    Default sizes are the paper's, at an encoder width of 512.
+
+    Args:
+        vocab_size: ``V``.
+        encoder_output_size: encoder width, also the decoder's ``D``.
+        attention_heads: query heads, ``d_h = D / attention_heads``.
+        linear_units: width of the feed-forward.
+        num_blocks: layers.
+        dropout_rate: of embeddings, branches and feed-forwards.
+        self_attention_dropout_rate: of attention weights.
+        attention: the variant's own options, see :attr:`options`.
+
+    Raises:
+        InputError: an unknown option, or one out of range.
+    """
+
+    attention_class: type[Attention]
+    options: dict = {}
+    """Options of the variant, with their defaults."""
+    fixed: dict = {}
+    """What the variant itself decides about its attention."""
+
+    def __init__(
+        self,
+        vocab_size: int,
+        encoder_output_size: int,
+        *,
+        attention_heads: int = 8,
+        linear_units: int = 2048,
+        num_blocks: int = 9,
+        dropout_rate: float = 0.1,
+        self_attention_dropout_rate: float = 0.0,
+        **attention,
+    ):
+        super().__init__()
+        size = encoder_output_size
+        self._check_options(attention)
+        positive("linear_units", linear_units)
+        positive("num_blocks", num_blocks)
+        for name, rate in (
+            ("dropout_rate", dropout_rate),
+            ("self_attention_dropout_rate", self_attention_dropout_rate),
+        ):
+            if not 0.0 <= rate < 1.0:
+                raise InputError(f"{name}={rate!r}: give 0 <= rate < 1")
+        self.vocab_size = vocab_size
+        self.embed = torch.nn.Embedding(vocab_size, size)
+        self.embed_scale = size**0.5
+        torch.nn.init.normal_(self.embed.weight, std=size**-0.5)
+        # paper: two linear layers with a ReLU, 512-256-512
+        self.projector = torch.nn.Sequential(
+            torch.nn.Linear(size, max(1, size // 2)),
+            torch.nn.ReLU(),
+            torch.nn.Linear(max(1, size // 2), size),
+        )
+        self.layers = torch.nn.ModuleList(
+            DecoderLayer(
+                size,
+                self.attention_class(
+                    size,
+                    attention_heads=attention_heads,
+                    dropout_rate=self_attention_dropout_rate,
+                    **{**self.options, **attention, **self.fixed},
+                ),
+                linear_units,
+                dropout_rate,
+            )
+            for _ in range(num_blocks)
+        )
+        self.after_norm = torch.nn.LayerNorm(size)
+        self.output_layer = torch.nn.Linear(size, vocab_size)
+        self.dropout = torch.nn.Dropout(dropout_rate)
+
+    @classmethod
+    def _check_options(cls, given: dict) -> None:
+        """Refuse options that this decoder does not have, with the nearest."""
+        common = inspect.signature(PromptDecoder).parameters.values()
+        known = [p.name for p in common if p.kind is p.KEYWORD_ONLY]
+        known += cls.options
+        for name in given:
+            if name not in known:
+                raise InputError(
+                    f"{cls.__name__} has no option {name!r}"
+                    f"{did_you_mean(name, known)}; it has {', '.join(known)}"
+                )
+
+    @property
+    def attention(self) -> Attention:
+        """The first layer's attention; all layers are of one variant and size."""
+        return self.layers[0].self_attn
+
+    def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.embed(tokens) * self.embed_scale)
+
+    def forward(
+        self,
+        hs_pad: torch.Tensor,
+        hlens: torch.Tensor,
+        ys_in_pad: torch.Tensor,
+        ys_in_lens: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score a text teacher-forced (ESPnet's ``AbsDecoder.forward``).
+
+        Args:
+            hs_pad: encoder output, ``(B, T, D)``.
+            hlens: its lengths, ``(B,)``.
+            ys_in_pad: tokens with ``<sos>`` in front, ``(B, L)``.
+            ys_in_lens: their lengths, ``(B,)``.
+
+        Returns:
+            Logits ``(B, L, V)`` and ``ys_in_lens``.
+        """
+        hlens = hlens.to(hs_pad.device)
+        prompt = self.projector(hs_pad)
+        text = self._embed(ys_in_pad)
+        layout = self.attention.layout(hlens, prompt.shape[1], text.shape[1])
+        for layer in self.layers:
+            text = layer(text, prompt, layout)
+        return self.output_layer(self.after_norm(text)), ys_in_lens
+
+    @torch.no_grad()
+    def batch_init_state(
+        self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
+    ) -> DecoderState:
+        """Cache the prompts of a search, once an utterance.
+
+        Args:
+            x: encoder output, ``(T, D)`` of one utterance or ``(B, T, D)``,
+                not replicated over the beam.
+            xs_lengths: ``(B,)``; None when every utterance fills ``T``.
+        """
+        if x.dim() == 2:
+            x = x.unsqueeze(0)
+        if xs_lengths is None:
+            xs_lengths = torch.full((len(x),), x.shape[1])
+        lengths = xs_lengths.to(x.device, torch.int64)
+        layout = self.attention.layout(lengths, x.shape[1], 0)
+        prompt = self.projector(x)
+        parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
+        return DecoderState(PromptCache.build(parts, lengths, self.attention.stride))
+
+    init_state = batch_init_state
+
+    @torch.no_grad()
+    def batch_score(
+        self,
+        ys: torch.Tensor,
+        states: DecoderState | list[DecoderState],
+        xs: torch.Tensor,
+        xs_mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, DecoderState]:
+        """Score the next token of ``N`` hypotheses.
+
+        Args:
+            ys: tokens so far, ``(N, L)``; those behind the state are fed first,
+                so a primer of several tokens works.
+            states: a batched state, which is consumed; or a list of single
+                ones, which are copied.
+            xs: not read: the prompt is in the state.
+            xs_mask: not read: neither is padding cached as visible.
+
+        Returns:
+            Log-probabilities ``(N, V)`` and the batched state.
+        """
+        if isinstance(states, list):
+            states = DecoderState.gather(states, self.attention)
+        if states.tail.length >= ys.shape[1]:
+            raise RuntimeError("this state was consumed by an earlier batch_score")
+        while states.tail.length < ys.shape[1]:
+            hidden = self._step(ys[:, states.tail.length], states)
+        logits = self.output_layer(self.after_norm(hidden))
+        return logits.log_softmax(dim=-1), states
+
+    def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
+        """Feed one token ``(N,)`` to every hypothesis; ``(N, D)``."""
+        prompt, tail = state.prompt, state.tail
+        tail.reserve()
+        share = tail.n_hyp // len(prompt.lengths)
+        at = Step(
+            prompt.lengths.repeat_interleave(share),
+            tail.length,
+            self.attention.rope_width,
+            self.attention.stride,
+            prompt.open_range,
+        )
+        x = self._embed(tokens)
+        for i, layer in enumerate(self.layers):
+            x = layer.step(x, prompt.parts[i], prompt.mask, tail.layer(i), at)
+        tail.length += 1
+        return x
+
+    def score(
+        self, y: torch.Tensor, state: DecoderState, x: torch.Tensor
+    ) -> tuple[torch.Tensor, DecoderState]:
+        """Score one hypothesis ``(L,)``: ``(V,)`` and its state (``BeamSearch``)."""
+        scores, state = self.batch_score(y.unsqueeze(0), [state], x.unsqueeze(0))
+        return scores[0], state
+
+    def select_state(
+        self, state: DecoderState | list[DecoderState], i: int, new_id: int = None
+    ) -> DecoderState:
+        """Copy hypothesis ``i`` out of a batched state, pinning nothing else."""
+        return state[i] if isinstance(state, list) else state.select(i)
+
+    def batch_select_state(
+        self, state: DecoderState, top_ids: torch.Tensor
+    ) -> DecoderState:
+        """Reorder the tails to a beam's choice, ``(B, K)`` ids ``h * V + v``."""
+        return state.reorder(top_ids, self.vocab_size)

@@ -1,0 +1,88 @@
+"""What the prompt decoder hands to a beam search as its scorer state."""
+
+import weakref
+
+import torch
+
+from espnet_mtla.attention.cache import PromptCache, TailCache
+from espnet_mtla.attention.contract import Attention
+
+
+class DecoderState:
+    """A prompt cache, and the tails of some hypotheses over it.
+
+    Without a tail it is the initial state of every hypothesis. With one it
+    holds ``N`` hypotheses, utterance-major, and is *consumed* by the next
+    ``batch_score`` or ``batch_select_state``, which write into its buffers.
+
+    Args:
+        prompt: shared, never copied.
+        tail: None before the first token.
+        utterance: which prompt, for a single hypothesis copied out of a batch.
+    """
+
+    def __init__(
+        self,
+        prompt: PromptCache,
+        tail: TailCache | None = None,
+        utterance: int | None = None,
+    ):
+        self.tail = tail
+        self.utterance = utterance
+        # A hypothesis that ended is kept until its batch is done, and longer by
+        # a caller; it must not keep the prompts of the whole batch alive.
+        batched = utterance is not None and len(prompt.lengths) > 1
+        self._prompt = weakref.ref(prompt) if batched else lambda: prompt
+
+    @property
+    def prompt(self) -> PromptCache:
+        """The prompt cache.
+
+        Raises:
+            RuntimeError: the batch that this hypothesis was copied from is gone.
+        """
+        prompt = self._prompt()
+        if prompt is None:
+            raise RuntimeError("this hypothesis's batch has ended; keep its state")
+        return prompt
+
+    def select(self, i: int) -> "DecoderState":
+        """Copy out hypothesis ``i`` (its tail alone)."""
+        if self.tail is None:
+            return self
+        share = self.tail.n_hyp // len(self.prompt.lengths)
+        utterance = self.utterance if self.tail.n_hyp == 1 else i // share
+        return DecoderState(self.prompt, self.tail.row(i), utterance or 0)
+
+    def reorder(self, top_ids: torch.Tensor, n_vocab: int) -> "DecoderState":
+        """Follow a beam's choice, ``(B, K)`` ids ``h * V + v``; see ESPnet."""
+        share = self.tail.n_hyp // len(top_ids)
+        first = torch.arange(len(top_ids), device=top_ids.device) * share
+        parents = top_ids.div(n_vocab, rounding_mode="trunc") + first[:, None]
+        self.tail.reorder(parents.flatten())
+        return self
+
+    @classmethod
+    def gather(
+        cls, states: list["DecoderState"], attention: Attention
+    ) -> "DecoderState":
+        """Hold a list of hypotheses, utterance-major, as one batched state.
+
+        Raises:
+            ValueError: they do not share a prompt, or are not the same number
+                for each utterance, in order.
+        """
+        prompt = states[0].prompt
+        n_utt = len(prompt.lengths)
+        if len(states) % n_utt or any(s.prompt is not prompt for s in states):
+            raise ValueError(f"{len(states)} hypotheses do not share {n_utt} prompts")
+        if states[0].tail is None:
+            return cls(prompt, TailCache.build(prompt, attention, len(states)))
+        share = len(states) // n_utt
+        if any((s.utterance or 0) != i // share for i, s in enumerate(states)):
+            raise ValueError("hypotheses are not utterance-major")
+        return cls(prompt, TailCache.stack([s.tail for s in states]))
+
+    def nbytes(self) -> int:
+        """Bytes of the cache: prompts once, tails once a hypothesis."""
+        return self.prompt.nbytes() + (self.tail.nbytes() if self.tail else 0)

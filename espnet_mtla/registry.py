@@ -1,0 +1,46 @@
+"""Puts the decoders into ESPnet's tasks, through their ``decoder_choices``."""
+
+from collections.abc import Iterable
+
+from espnet_mtla import compat
+from espnet_mtla.decoder.variants import (
+    GQADecoder,
+    MHADecoder,
+    MLADecoder,
+    MQADecoder,
+    MTLADecoder,
+)
+from espnet_mtla.errors import InputError
+
+DECODERS = {
+    "mha": MHADecoder,
+    "mqa": MQADecoder,
+    "gqa": GQADecoder,
+    "mla": MLADecoder,
+    "mtla": MTLADecoder,
+}
+"""Name in a YAML file (``decoder: mtla``) and class."""
+
+
+def register(tasks: Iterable[str] = compat.TASKS) -> None:
+    """Make our decoders choices of ESPnet's tasks; calling again is harmless.
+
+    Args:
+        tasks: of :data:`compat.TASKS`. Importing one costs seconds.
+
+    Raises:
+        InputError: an unknown task.
+        ValueError: a name is taken by a class that is not ours, or ESPnet asks
+            for another base class than it used to.
+    """
+    for task in tasks:
+        if task not in compat.TASKS:
+            raise InputError(f"task {task!r}: give one of {', '.join(compat.TASKS)}")
+        choices = compat.task_module(task).decoder_choices
+        for name, decoder in DECODERS.items():
+            taken = choices.classes.get(name, decoder)
+            if taken is not decoder:
+                raise ValueError(f"{task}: decoder {name!r} is taken by {taken}")
+            if choices.base_type and not issubclass(decoder, choices.base_type):
+                raise ValueError(f"{task}: decoders must be {choices.base_type} now")
+            choices.classes[name] = decoder
