@@ -1,0 +1,114 @@
+# Command line options, declared once: parsed, checked and printed by --help from the same lines.
+# Sourced by recipe.sh. Values are never evaluated as shell code.
+# shellcheck shell=bash
+
+declare -A opt=() option_kind=() option_default=() option_mini=() option_help=() option_given=()
+declare -a option_names=()
+
+fail() {
+  echo "run.sh: $*" >&2
+  exit 1
+}
+
+# option NAME KIND DEFAULT HELP. KIND is text, int, number, bool or path (a file the user names).
+# "{other}" in a default stands for the value of --other.
+option() {
+  option_names+=("$1")
+  option_kind[$1]=$2
+  option_default[$1]=$3
+  option_help[$1]=$4
+}
+
+# default NAME VALUE [VALUE_WITH_MINI]: what a recipe sets differently.
+default() {
+  [[ -v option_kind[$1] ]] || fail "this recipe sets a default for --$1, which is no option"
+  option_default[$1]=$2
+  if (($# > 2)); then option_mini[$1]=$3; fi
+}
+
+print_help() {
+  local name value
+  for name in "${option_names[@]}"; do
+    value=${option_default[$name]:-none}
+    if [[ -v option_mini[$name] ]]; then value+="; with --mini true: ${option_mini[$name]}"; fi
+    printf '  --%-22s %s (%s)\n' "$name" "${option_help[$name]}" "$value"
+  done
+}
+
+# nearest WORD CANDIDATE...: the candidate with the smallest edit distance, if it is small enough.
+nearest() {
+  printf '%s\n' "$@" | awk '
+    function min(a, b) { return a < b ? a : b }
+    NR == 1 { word = $0; n = length(word); best = (n < 6 ? 2 : n / 3) + 0.5; next }
+    {
+      for (j = 0; j <= length($0); j++) row[j] = j
+      for (i = 1; i <= n; i++) {
+        diagonal = row[0]; row[0] = i
+        for (j = 1; j <= length($0); j++) {
+          cost = diagonal + (substr(word, i, 1) != substr($0, j, 1))
+          diagonal = row[j]
+          row[j] = min(cost, min(row[j], row[j - 1]) + 1)
+        }
+      }
+      if (row[length($0)] < best) { best = row[length($0)]; found = $0 }
+    }
+    END { print found }'
+}
+
+check_value() {
+  local name=$1 value=$2
+  case ${option_kind[$name]} in
+    bool) [[ $value == true || $value == false ]] || fail "--$name is true or false, not '$value'" ;;
+    int) [[ $value =~ ^(0|[1-9][0-9]*)$ ]] || fail "--$name is a whole number, not '$value'" ;;
+    number) [[ $value =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--$name is a number, not '$value'" ;;
+  esac
+}
+
+# parse_options ARGUMENT...: fills opt[NAME] and option_given[NAME].
+parse_options() {
+  local name value near
+  while (($#)); do
+    case $1 in
+      -h | --help) print_usage && exit 0 ;;
+      --?*) name=${1%%=*} && name=${name#--} ;;
+      *) fail "'$1' is not an option: options are --name value (see --help)" ;;
+    esac
+    if [[ ! -v option_kind[$name] ]]; then
+      near=$(nearest "$name" "${option_names[@]}")
+      fail "unknown option --$name: ${near:+did you mean --$near? }see --help"
+    fi
+    if [[ $1 == *=* ]]; then
+      value=${1#*=}
+    else
+      # An option's name in the place of the value means that the value was forgotten.
+      value=${2-} && value=${value%%=*}
+      if (($# < 2)) || [[ $value == --* && -v option_kind[${value#--}] ]]; then
+        fail "--$name needs a value"
+      fi
+      value=$2 && shift
+    fi
+    shift
+    check_value "$name" "$value"
+    opt[$name]=$value
+    option_given[$name]=true
+  done
+  set_defaults
+}
+
+set_defaults() {
+  local name other value
+  opt[mini]=${opt[mini]:-${option_default[mini]}}
+  for name in "${option_names[@]}"; do
+    if [[ -v option_given[$name] ]]; then continue; fi
+    opt[$name]=${option_default[$name]}
+    if [[ ${opt[mini]} == true && -v option_mini[$name] ]]; then
+      opt[$name]=${option_mini[$name]}
+    fi
+  done
+  for name in "${option_names[@]}"; do
+    while [[ ! -v option_given[$name] && ${opt[$name]} =~ \{([a-z_]+)\} ]]; do
+      other=${BASH_REMATCH[1]} value=${opt[$name]}
+      opt[$name]=${value//"{$other}"/${opt[$other]}}
+    done
+  done
+}

@@ -1,0 +1,176 @@
+# The stages that all recipes share, numbered as ESPnet's. A run.sh sources this file, then says
+#   recipe TASK CORPUS FOLDER   what it is: ESPnet's task, the corpus, its folder's name on a disk
+#   default NAME VALUE [MINI]   where it differs
+#   run_recipe "$@"
+# Here: its options, and what follows from them. What the stages do: stages.sh; how their work is
+# logged, skipped or redone: stage.sh; how options are read: options.sh.
+# shellcheck shell=bash
+
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+  echo "run.sh: needs bash 4.4 or newer, this is $BASH_VERSION" >&2
+  exit 1
+fi
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+started_in=$PWD
+. "$root/egs2/TEMPLATE/options.sh"
+. "$root/egs2/TEMPLATE/stage.sh"
+. "$root/egs2/TEMPLATE/stages.sh"
+
+recipe() {
+  task=$1 corpus=$2 corpus_folder=$3
+  option mini bool false "make a small synthetic corpus in $corpus_folder's layout and use it"
+  option "$corpus" path "" "the real corpus: the folder $corpus_folder"
+  option decoder text mtla "decoder: a file of the folder conf/decoder"
+  option decoder_args text "" "its options, as in \"temporal_stride=4\""
+  option stage int 1 "first stage; what is finished from there on is done again"
+  option stop_stage int 13 "last stage"
+  option skip_data_prep bool false "skip stages 1-5"
+  option skip_train bool false "skip stages 6-11"
+  option skip_eval bool false "skip stages 12-13"
+  option ngpu int "" "GPUs to train with, 0 for none (if not given: 1 where there is one)"
+  option gpu_inference bool "" "decode on a GPU (if not given: as --ngpu)"
+  option nj int "" "processes for data preparation (if not given: one a core)"
+  option num_threads int "" "threads a process (if not given: OMP_NUM_THREADS, or one a core)"
+  option python path "" "Python with espnet_mtla (if not given: the one of tools/install.sh)"
+  option datadir text data "data directories and token lists"
+  option dumpdir text dump "formatted audio and texts"
+  option expdir text exp "models and results"
+  option num_train int 4000 "utterances of the mini corpus: training"
+  option num_dev int 150 "utterances of the mini corpus: validation"
+  option num_test int 200 "utterances of the mini corpus: each test set"
+  option local_data_opts text "" "further options of prepare_$corpus"
+  option train_set text "" "training set"
+  option valid_set text "" "validation set"
+  option test_sets text "" "test sets"
+  option audio_format text flac "audio format of the dump"
+  option fs int 16000 "sampling rate"
+  option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
+  option max_wav_duration number 30 "seconds; longer training utterances are dropped"
+  option nbpe int 8000 "units"
+  option bpemode text unigram "sentencepiece's model type"
+  option feats_normalize text utterance_mvn "utterance_mvn or none"
+  option "${task}_config" path "" "training configuration"
+  option "${task}_args" text "" "further options of training, as in \"--max_epoch 8\""
+  option "${task}_tag" text "" "name of the experiment (if not given: made from the options)"
+  option pretrained_asr path "" "trained ASR model (.pth) whose encoder to start from"
+  option seed int 1 "seed of training"
+  option inference_config path "" "decoding configuration"
+  option inference_args text "" "further options of decoding, as in \"--beam_size 10\""
+  option inference_tag text "" "name of the decoding (if not given: made from the options)"
+  option "inference_${task}_model" text valid.acc.ave.pth "which model of the experiment to decode"
+  option batch_size int 16 "utterances decoded together"
+  case $task in
+    st)
+      option src_lang text en "language of the speech"
+      option tgt_lang text "" "language of the translation"
+      option src_case text lc.rm "case of the source text (CTC)"
+      option tgt_case text tc "case of the target text"
+      option src_nbpe int "{nbpe}" "units of the source text"
+      option tgt_nbpe int "{nbpe}" "units of the target text"
+      ;;
+    *) fail "no such task: $task" ;;
+  esac
+}
+
+print_usage() {
+  echo "Usage: run.sh --mini true | --$corpus PATH [--name value ...]"
+  echo "Folders are relative to $PWD."
+  print_help
+}
+
+# What tasks differ in: `texts` holds ESPnet's names of them; each has a file in a data directory,
+# a folder for its units, their number, and the prefix of its training options.
+describe_task() {
+  declare -gA text_file=() units=() nbpe=() prefix=()
+  case $task in
+    st)
+      local src=${opt[src_lang]} tgt=${opt[tgt_lang]}
+      local lists=${opt[datadir]}/$src-${tgt}_token_list
+      texts=(text src_text)
+      prefix=([text]='' [src_text]=src_)
+      nbpe=([text]=${opt[tgt_nbpe]} [src_text]=${opt[src_nbpe]})
+      text_file=([text]=text.${opt[tgt_case]}.$tgt [src_text]=text.${opt[src_case]}.$src)
+      units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_${opt[tgt_case]}_$tgt
+      units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_${opt[src_case]}_$src
+      stats=${opt[expdir]}/st_stats_raw_$src-${tgt}_bpe_${opt[bpemode]}${nbpe[text]}_${nbpe[src_text]}
+      scorer=score_st score_dir=score_bleu
+      ;;
+  esac
+}
+
+# tidy WORD...: the words as part of a file name.
+tidy() { local IFS=_ && tr -d '=' <<<"${*//--/}" | tr -c '[:alnum:]._\n-' _; }
+
+cores() { (unset OMP_NUM_THREADS && nproc 2>/dev/null) || getconf _NPROCESSORS_ONLN; }
+
+gpus() { if nvidia-smi -L >/dev/null 2>&1; then echo 1; else echo 0; fi; }
+
+# Everything that can be refused is refused here, before any work.
+check_options() {
+  local name file argument
+  if [[ -z ${opt[$corpus]} && ${opt[mini]} == false ]]; then
+    fail "which corpus? give --mini true for a small synthetic one, or --$corpus PATH for the real one"
+  elif [[ -n ${opt[$corpus]} && ${opt[mini]} == true ]]; then
+    fail "give either --mini true or --$corpus, not both"
+  fi
+  for name in "${option_names[@]}"; do
+    if [[ ${option_kind[$name]} != path || -z ${opt[$name]} ]]; then continue; fi
+    file=${opt[$name]}
+    if [[ $name == python ]]; then file=$(command -v -- "$file") || fail "--python: cannot run $file"; fi
+    # A path may be relative to where the user is, or, as ESPnet's, to the recipe.
+    if [[ -v option_given[$name] && $file != /* && -e $started_in/$file ]]; then file=$started_in/$file; fi
+    if [[ ! -e $file ]]; then fail "--$name: no such file or folder: $file"; fi
+    opt[$name]=$file
+  done
+  decoder_config=../../../conf/decoder/${opt[decoder]}.yaml
+  if [[ ! -e $decoder_config ]]; then
+    fail "no decoder '${opt[decoder]}'; there are: $(cd ../../../conf/decoder && echo *.yaml | sed 's/\.yaml//g')"
+  fi
+  decoder_conf=()
+  read -ra decoder_args <<<"${opt[decoder_args]}"
+  for argument in "${decoder_args[@]}"; do
+    [[ $argument =~ ^[a-z_]+=.+$ ]] || fail "--decoder_args: '$argument' is not name=value"
+    decoder_conf+=(--decoder_conf "$argument")
+  done
+  [[ ${opt[feats_normalize]} =~ ^(utterance_mvn|none)$ ]] ||
+    fail "--feats_normalize is utterance_mvn or none, not '${opt[feats_normalize]}'"
+}
+
+# What depends on the machine, and where things go.
+settle() {
+  local name config=${opt[${task}_config]} tag
+  read -ra test_sets <<<"${opt[test_sets]}"
+  read -ra train_args <<<"${opt[${task}_args]}"
+  read -ra inference_args <<<"${opt[inference_args]}"
+  read -ra local_data_opts <<<"${opt[local_data_opts]}"
+  opt[ngpu]=${opt[ngpu]:-$(gpus)}
+  if [[ -z ${opt[gpu_inference]} ]]; then
+    opt[gpu_inference]=$( ((opt[ngpu])) && echo true || echo false)
+  fi
+  opt[nj]=${opt[nj]:-$(cores)}
+  corpus_dir=${opt[$corpus]:-downloads/mini/$corpus_folder}
+  raw=${opt[dumpdir]}/raw
+  tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
+  if [[ ${opt[seed]} != "${option_default[seed]}" ]]; then tag+=_seed${opt[seed]}; fi
+  experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
+  model=${opt[inference_${task}_model]}
+  tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${inference_args[@]}")
+  decoding=$experiment/${opt[inference_tag]:-${tag}_${task}_model_${model%.pth}}
+  export OMP_NUM_THREADS=${opt[num_threads]:-${OMP_NUM_THREADS:-$(cores)}}
+  export PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1
+  export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
+  if [[ -z ${opt[python]} ]]; then
+    local venv=${ESPNET_MTLA_VENV:-$root/.venv}
+    if [[ ! -e $venv/.espnet_mtla ]]; then "$root/tools/install.sh"; fi
+    opt[python]=$venv/bin/python
+  fi
+}
+
+run_recipe() {
+  cd "$(dirname "${BASH_SOURCE[1]}")" || exit
+  parse_options "$@"
+  check_options
+  describe_task
+  settle
+  run_stages
+}

@@ -1,0 +1,136 @@
+# What each stage does, with ESPnet's numbers. Sourced by recipe.sh, whose variables it uses.
+# Finished units leave stamps beside what they made: in the data, dump, statistics, experiment and
+# decoding folders.
+# shellcheck shell=bash disable=SC2154
+
+prepare() { # stage 1
+  if [[ ${opt[mini]} == true ]]; then
+    py make_mini --corpus "$corpus" --out "$corpus_dir" --num_train "${opt[num_train]}" \
+      --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1
+  fi
+  py "prepare_$corpus" --corpus "$corpus_dir" "${local_data_opts[@]}" --out "${opt[datadir]}"
+  makes "${opt[datadir]}/${opt[train_set]}/wav.scp" "${opt[datadir]}/${opt[valid_set]}/wav.scp"
+}
+
+format() { # stage 3: SET FOLDER
+  after "${opt[datadir]}" 1
+  py format_wav_scp --data "${opt[datadir]}/$1" --out "$2/$1" --fs "${opt[fs]}" \
+    --audio_format "${opt[audio_format]}" :: --nj "${opt[nj]}"
+  makes "$2/$1/wav.scp"
+}
+
+filter() { # stage 4: SET
+  after "${opt[dumpdir]}" "3.$1"
+  py filter_data --data "$raw/org/$1" --out "$raw/$1" \
+    --min_wav_duration "${opt[min_wav_duration]}" --max_wav_duration "${opt[max_wav_duration]}"
+  makes "$raw/$1/wav.scp"
+}
+
+make_tokens() { # stage 5: TEXT
+  after "${opt[dumpdir]}" "4.${opt[train_set]}"
+  py tokens --text "$raw/${opt[train_set]}/${text_file[$1]}" --nbpe "${nbpe[$1]}" \
+    --bpemode "${opt[bpemode]}" --out "${units[$1]}"
+  makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
+}
+
+collect_shapes() { # stage 10: train|valid SET
+  local text args=()
+  after "${opt[dumpdir]}" "4.$2"
+  makes "$stats/$1/speech_shape"
+  for text in "${texts[@]}"; do
+    after "${opt[datadir]}" "5.$text"
+    args+=(--text "$text:${text_file[$text]}:${units[$text]}/bpe.model")
+    makes "$stats/$1/${text}_shape.bpe"
+  done
+  py shapes --data "$raw/$2" --out "$stats/$1" "${args[@]}"
+}
+
+train_model() { # stage 11
+  local text part set args=()
+  after "$stats" 10.train
+  after "$stats" 10.valid
+  reads "${opt[${task}_config]}" "$decoder_config"
+  args=(--config "${opt[${task}_config]}" --config "$decoder_config")
+  for text in "${texts[@]}"; do
+    args+=(--"${prefix[$text]}token_list" "${units[$text]}/tokens.txt"
+      --"${prefix[$text]}bpemodel" "${units[$text]}/bpe.model" --"${prefix[$text]}token_type" bpe)
+  done
+  for part in train valid; do
+    set=$raw/${opt[${part}_set]}
+    args+=("--${part}_data_path_and_name_and_type" "$set/wav.scp,speech,sound"
+      "--${part}_shape_file" "$stats/$part/speech_shape")
+    for text in "${texts[@]}"; do
+      args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text"
+        "--${part}_shape_file" "$stats/$part/${text}_shape.bpe")
+    done
+  done
+  if [[ -n ${opt[pretrained_asr]} ]]; then
+    reads "${opt[pretrained_asr]}"
+    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder")
+  fi
+  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" --output_dir "$experiment" \
+    --seed "${opt[seed]}" --resume true "${train_args[@]}" :: --ngpu "${opt[ngpu]}"
+  makes "$experiment/config.yaml" "$experiment/$model"
+}
+
+decode() { # stage 12: SET
+  local gpu=0
+  if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
+  after "${opt[dumpdir]}" "3.$1"
+  reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
+  py "${task}_inference" --config "${opt[inference_config]}" --batch_size "${opt[batch_size]}" \
+    --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
+    --key_file "$raw/$1/wav.scp" --"${task}_train_config" "$experiment/config.yaml" \
+    --"${task}_model_file" "$experiment/$model" --output_dir "$decoding/$1" "${inference_args[@]}"
+  makes "$decoding/$1/text"
+}
+
+score() { # stage 13
+  local set
+  for set in "${test_sets[@]}"; do
+    reads "$raw/$set/${text_file[text]}" "$decoding/$set/text"
+    py "$scorer" --ref "$raw/$set/${text_file[text]}" --hyp "$decoding/$set/text" \
+      --out "$decoding/$set/$score_dir"
+  done
+  py compare --expdir "${opt[expdir]}" --task "$task" --out "${opt[expdir]}/RESULTS.md"
+  makes "${opt[expdir]}/RESULTS.md"
+}
+
+# wanted NUMBER: between --stage and --stop_stage, and not skipped.
+wanted() {
+  local skip
+  case $1 in [1-5]) skip=data_prep ;; 12 | 13) skip="eval" ;; *) skip=train ;; esac
+  (($1 >= opt[stage] && $1 <= opt[stop_stage])) && [[ ${opt[skip_$skip]} == false ]]
+}
+
+# redone NUMBER: --stage was given, so that even a finished stage is done again.
+redone() { [[ -v option_given[stage] ]] && (($1 >= opt[stage])); }
+
+run_stages() {
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
+  if wanted 1; then run_unit 1 "data preparation" "$data" prepare; fi
+  if wanted 2; then echo "stage 2: speed perturbation: not used by this recipe"; fi
+  if wanted 3; then
+    for set in "$train" "$valid"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw/org"; done
+    for set in "${test_sets[@]}"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw"; done
+  fi
+  if wanted 4; then
+    for set in "$train" "$valid"; do run_unit "4.$set" "filter $set" "$dump" filter "$set"; done
+  fi
+  if wanted 5; then
+    for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "$data" make_tokens "$text"; done
+  fi
+  if wanted 6; then echo "stages 6-9: language model: not used by this recipe"; fi
+  if wanted 10; then
+    run_unit 10.train "shapes of $train" "$stats" collect_shapes train "$train"
+    run_unit 10.valid "shapes of $valid" "$stats" collect_shapes valid "$valid"
+  fi
+  if wanted 11; then run_unit 11 training "$experiment" train_model; fi
+  if wanted 12; then
+    for set in "${test_sets[@]}"; do run_unit "12.$set" "decoding $set" "$decoding" decode "$set"; done
+  fi
+  if wanted 13; then
+    run_unit 13 scoring "$decoding" score
+    cat "${opt[expdir]}/RESULTS.md"
+  fi
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Speech translation on MuST-C, English to German, from data preparation to BLEU:
+#   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
+#   ./run.sh --must_c /path/to/MUSTC_v1.0       the real one, with the paper's model
+#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
+# ./run.sh --help lists the options.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
+
+recipe st must_c MUSTC_v1.0
+default tgt_lang de
+default local_data_opts "--tgt_lang {tgt_lang}"
+default train_set "train.{src_lang}-{tgt_lang}"
+default valid_set "dev.{src_lang}-{tgt_lang}"
+default test_sets "tst-COMMON.{src_lang}-{tgt_lang} tst-HE.{src_lang}-{tgt_lang}"
+# With --mini true, the second value.
+default nbpe 8000 150
+default st_config conf/train_st.yaml conf/train_st_mini.yaml
+default inference_config conf/decode_st.yaml conf/decode_st_mini.yaml
+default datadir data data/mini
+default dumpdir dump dump/mini
+default expdir exp exp/mini
+run_recipe "$@"

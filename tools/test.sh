@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# All checks: formatting, shell scripts, tests. Arguments go to pytest, as in
+#   tools/test.sh -k decoder
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools/install.sh
+bin=${ESPNET_MTLA_VENV:-.venv}/bin
+# Small tensors: threads would only get in each other's way.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+failed=()
+"$bin/ruff" check . || failed+=("ruff check")
+"$bin/ruff" format --check . || failed+=("ruff format")
+mapfile -t scripts < <(find .ci/run egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
+  -not -path '*/downloads/*' -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
+"$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)
+"$bin/python" -m pytest "$@" || failed+=(pytest)
+if ((${#failed[@]})); then
+  echo "test.sh: failed:$(printf ' %s;' "${failed[@]}")" >&2
+  exit 1
+fi
