@@ -8,15 +8,32 @@ import importlib
 from types import ModuleType
 
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from espnet2.legacy.nets.pytorch_backend.transformer.positionwise_feed_forward import (
     PositionwiseFeedForward,
 )
+from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
+    TooShortUttError,
+)
 from espnet2.legacy.nets.scorer_interface import BatchScorerInterface
+from espnet2.torch_utils.device_funcs import (
+    is_out_of_memory_error,
+    release_accelerator_memory,
+)
 
 TASKS = ("asr", "st", "slu", "mt")
 """ESPnet's tasks whose ``decoder`` option takes our classes."""
 
-__all__ = ["TASKS", "AbsDecoder", "BatchScorerInterface", "PositionwiseFeedForward"]
+__all__ = [
+    "TASKS",
+    "AbsDecoder",
+    "AbsFrontend",
+    "BatchScorerInterface",
+    "PositionwiseFeedForward",
+    "TooShortUttError",
+    "is_out_of_memory_error",
+    "release_accelerator_memory",
+]
 
 
 def task_module(task: str) -> ModuleType:
@@ -40,12 +57,6 @@ def batch_beam_search() -> type:
     return importlib.import_module(name).BatchBeamSearch
 
 
-def hypothesis() -> type:
-    """Return the ``Hypothesis`` tuple of ESPnet's beam search."""
-    return importlib.import_module("espnet2.legacy.nets.beam_search").Hypothesis
-
-
-def too_short_error() -> type[Exception]:
-    """Return what an encoder raises for an utterance it cannot subsample."""
-    name = "espnet2.legacy.nets.pytorch_backend.transformer.subsampling"
-    return importlib.import_module(name).TooShortUttError
+def dataset_class() -> type:
+    """Return ESPnet's map-style dataset, indexed by utterance id."""
+    return importlib.import_module("espnet2.train.dataset").ESPnetDataset

@@ -2,7 +2,8 @@
 
 import errno
 import sys
-from typing import Callable, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from espnet_mtla.errors import InputError
 

@@ -5,6 +5,7 @@ and ``BatchBeamSearch`` (the other public methods).
 """
 
 import inspect
+from typing import ClassVar
 
 import torch
 
@@ -38,9 +39,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     """
 
     attention_class: type[Attention]
-    options: dict = {}
+    options: ClassVar[dict] = {}
     """Options of the variant, with their defaults."""
-    fixed: dict = {}
+    fixed: ClassVar[dict] = {}
     """What the variant itself decides about its attention."""
 
     def __init__(
@@ -220,7 +221,10 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         return scores[0], state
 
     def select_state(
-        self, state: DecoderState | list[DecoderState], i: int, new_id: int = None
+        self,
+        state: DecoderState | list[DecoderState],
+        i: int,
+        new_id: int | None = None,
     ) -> DecoderState:
         """Copy hypothesis ``i`` out of a batched state, pinning nothing else."""
         return state[i] if isinstance(state, list) else state.select(i)

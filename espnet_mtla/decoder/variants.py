@@ -1,5 +1,7 @@
 """The registered decoders: the prompt decoder with one attention variant each."""
 
+from typing import ClassVar
+
 from espnet_mtla.attention import (
     GroupedAttention,
     LatentAttention,
@@ -18,21 +20,21 @@ class MQADecoder(PromptDecoder):
     """Multi-query attention: one key and value head."""
 
     attention_class = GroupedAttention
-    fixed = {"num_kv_heads": 1}
+    fixed: ClassVar[dict] = {"num_kv_heads": 1}
 
 
 class GQADecoder(PromptDecoder):
     """Grouped-query attention; the paper has 2 groups."""
 
     attention_class = GroupedAttention
-    options = {"num_kv_heads": 2}
+    options: ClassVar[dict] = {"num_kv_heads": 2}
 
 
 class MLADecoder(PromptDecoder):
     """Multi-head latent attention; unset widths follow the paper's rule."""
 
     attention_class = LatentAttention
-    options = {
+    options: ClassVar[dict] = {
         "kv_lora_rank": None,
         "q_lora_rank": 0,
         "qk_nope_head_dim": None,
@@ -45,4 +47,4 @@ class MTLADecoder(PromptDecoder):
     """Multi-head temporal latent attention, the paper's."""
 
     attention_class = TemporalLatentAttention
-    options = {**MLADecoder.options, "temporal_stride": 2}
+    options: ClassVar[dict] = {**MLADecoder.options, "temporal_stride": 2}

@@ -1,0 +1,88 @@
+"""Compares all trained variants of a recipe and prints the table (stage 13).
+
+Writes ``RESULTS.md`` in ESPnet's form (environment, then tables) and the same
+as JSON beside it.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from espnet_mtla.bin import run
+from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.scoring.table import comparison, markdown, paper_figures
+from espnet_mtla.scoring.trained import find_trained
+
+SCORES = {"st": "score_bleu"}
+
+
+def environment() -> dict[str, str]:
+    """Describe the software, as ESPnet's ``show_asr_result.sh`` does."""
+    packages = ("espnet", "torch", "sacrebleu", "espnet_mtla")
+    return {
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "python version": platform.python_version(),
+        **{f"{name} version": version(name) for name in packages},
+        "git hash": _git("rev-parse", "--short", "HEAD"),
+        "commit date": _git("show", "-s", "--format=%cd", "HEAD"),
+    }
+
+
+def _git(*args: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(
+        ["git", "-C", str(here), *args], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "not a git checkout"
+
+
+def report(expdir: Path, task: str) -> tuple[str, dict]:
+    """Return the Markdown report of an experiment directory, and its data."""
+    rows = find_trained(expdir, task, SCORES[task])
+    env = environment()
+    lines = ["# RESULTS", "## Environments"]
+    lines += [f"- {name}: `{value}`" for name, value in env.items()]
+    paper = paper_figures(task)
+    data: dict = {"environment": env, "test_sets": {}}
+    sets = sorted({row.test_set for row in rows}, key=lambda s: (s != paper["set"], s))
+    for test_set in sets:
+        mine = [row for row in rows if row.test_set == test_set]
+        table = comparison(mine, task)
+        cost = mine[0].cost
+        title = f"## {test_set}: {cost['utterances']} utterances"
+        setting = (
+            f"{mine[0].decoding}: {cost['audio_seconds']:.0f} s of speech, beam "
+            f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "
+            f"{cost['batch_frames']} frames a batch, {cost['device']}, "
+            f"{cost['threads']} threads, {cost['dtype']}; memory is "
+            f"{cost['memory_is']}; {mine[0].score['signature']}"
+        )
+        lines += ["", title, "", setting, "", markdown(table)]
+        data["test_sets"][test_set] = table
+    lines += ["", f"Paper's columns: {paper['title']}, on its own corpus and engine."]
+    return "\n".join(lines) + "\n", data
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print and write the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--expdir", required=True, type=Path)
+    parser.add_argument("--task", required=True, choices=sorted(SCORES))
+    parser.add_argument("--out", required=True, type=Path, help="RESULTS.md to write")
+    args = parser.parse_args(argv)
+    text, data = report(args.expdir, args.task)
+    with atomic_open(args.out) as f:
+        f.write(text)
+    with atomic_open(args.out.with_suffix(".json")) as f:
+        json.dump(data, f, indent=2, ensure_ascii=False)
+        f.write("\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    run(main)

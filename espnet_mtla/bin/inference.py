@@ -1,0 +1,223 @@
+"""Decoding of a task: ESPnet's options, model and beam search, in batches.
+
+ESPnet decodes one utterance at a time in most tasks. Here ``--batch_size`` and
+``--batch_frames`` bound a batch; utterances are sorted by length, hypotheses do
+not depend on the batching, and outputs come in input order: ``text`` and
+``<n>best_recog/{text,token,token_int,score}`` as ESPnet's, and
+``efficiency.json`` (time, memory, cache; see :mod:`espnet_mtla.scoring`).
+"""
+
+import argparse
+import inspect
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet_mtla.bin.checkpoint import check_checkpoint
+from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+FRAME_SECONDS = 0.01
+"""``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
+
+
+def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse ESPnet's ``<task>_inference`` options and ``--batch_frames``.
+
+    Raises:
+        InputError: an option out of range or a missing file.
+    """
+    from espnet_mtla import compat
+
+    parser = compat.inference_module(task).get_parser()
+    parser.add_argument(
+        "--batch_frames",
+        type=int,
+        default=50000,
+        help="Most padded frames of 10 ms in a batch; 0 for no bound",
+    )
+    args = parser.parse_args(argv)
+    for name, least in (("batch_size", 1), ("batch_frames", 0), ("nbest", 1)):
+        if getattr(args, name) < least:
+            raise InputError(
+                f"--{name} {getattr(args, name)}: give an integer of at least {least}"
+            )
+    if args.ngpu > 1:
+        raise InputError(f"--ngpu {args.ngpu}: decoding runs on one GPU, give 0 or 1")
+    for path, _, _ in args.data_path_and_name_and_type:
+        if not Path(path).is_file():
+            raise InputError(f"--data_path_and_name_and_type {path}: no such file")
+    check_checkpoint(
+        getattr(args, f"{task}_train_config"), getattr(args, f"{task}_model_file")
+    )
+    return args
+
+
+class Recognizer:
+    """ESPnet's ``Speech2Text`` of a task, over batches of utterances.
+
+    Args:
+        task: of :data:`espnet_mtla.compat.TASKS`.
+        args: what :func:`parse` returned.
+    """
+
+    def __init__(self, task: str, args: argparse.Namespace):
+        from espnet_mtla import compat, registry
+        from espnet_mtla.search.frontend import AloneFrontend
+
+        registry.register([task])
+        speech2text = compat.inference_module(task).Speech2Text
+        known = inspect.signature(speech2text.__init__).parameters
+        options = {k: v for k, v in vars(args).items() if k in known}
+        # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
+        options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
+        self.inner = speech2text(**options)
+        search = compat.batch_beam_search()
+        if not isinstance(self.inner.beam_search, search):
+            raise InputError("a scorer of this model cannot be batched (see the log)")
+        self.model = getattr(self.inner, f"{task}_model")
+        if self.model.frontend is not None:
+            self.model.frontend = AloneFrontend(self.model.frontend)
+        self.train_args = getattr(self.inner, f"{task}_train_args")
+        self.device = options["device"]
+        self.dtype = getattr(torch, args.dtype)
+        self.nbest = args.nbest
+
+    @torch.no_grad()
+    def encode(self, speech: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """Encode utterances, ``(samples,)`` each, to ``(B, T, D)`` and ``(B,)``."""
+        lengths = torch.tensor([len(x) for x in speech], device=self.device)
+        padded = pad_sequence([x.to(self.dtype) for x in speech], batch_first=True)
+        return self.model.encode(padded.to(self.device), lengths)[:2]
+
+    @torch.no_grad()
+    def __call__(self, speech: Sequence[torch.Tensor]) -> list[list[tuple]]:
+        """Decode utterances together.
+
+        Returns:
+            For each, up to ``nbest`` of ``(text, token, token_int, hypothesis)``;
+            none where an utterance is too short for the encoder.
+        """
+        from espnet_mtla.compat import TooShortUttError
+
+        try:
+            encoded, lengths = self.encode(speech)
+        except TooShortUttError as e:
+            if len(speech) > 1:  # ESPnet refuses the batch for one of them
+                return [self([x])[0] for x in speech]
+            logger.warning("too short to be encoded, left empty: %s", e)
+            return [[]]
+        ratios = {
+            "maxlenratio": self.inner.maxlenratio,
+            "minlenratio": self.inner.minlenratio,
+        }
+        if len(speech) == 1:
+            found = [self.inner.beam_search(x=encoded[0], **ratios)]
+        else:
+            found = self.inner.beam_search(x=encoded, x_lengths=lengths, **ratios)
+        return [[self._result(h) for h in hyps[: self.nbest]] for hyps in found]
+
+    def _result(self, hypothesis) -> tuple:
+        """Turn a hypothesis into text as ESPnet's ``Speech2Text`` does."""
+        token_int = [t for t in hypothesis.yseq[1:-1].tolist() if t != 0]
+        token = self.inner.converter.ids2tokens(token_int)
+        tokenizer = self.inner.tokenizer
+        text = tokenizer.tokens2text(token) if tokenizer else " ".join(token)
+        return text, token, token_int, hypothesis
+
+
+def write_outputs(out: Path, keys: Sequence[str], results: list, nbest: int) -> None:
+    """Write n-best lists in the order of ``keys``; see the module's head."""
+    for n in range(nbest):
+        found = [r[n] if n < len(r) else ("", [], [], None) for r in results]
+        columns = {
+            "text": [text for text, *_ in found],
+            "token": [" ".join(token) for _, token, *_ in found],
+            "token_int": [" ".join(map(str, ints)) for _, _, ints, _ in found],
+            "score": [str(float(h.score)) if h else "" for *_, h in found],
+        }
+        folder = out / f"{n + 1}best_recog"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, values in columns.items():
+            paths = [folder / name] + ([out / name] if (n, name) == (0, "text") else [])
+            for path in paths:
+                with atomic_open(path) as f:
+                    f.writelines(
+                        f"{k} {v}".rstrip() + "\n" for k, v in zip(keys, values)
+                    )
+
+
+def inference(task: str, argv: Sequence[str] | None = None) -> None:
+    """Decode a test set.
+
+    Args:
+        task: of :data:`espnet_mtla.compat.TASKS`.
+        argv: options; ``sys.argv`` when None.
+
+    Raises:
+        InputError: bad options or files, or an utterance larger than memory.
+    """
+    args = parse(task, argv)
+    from espnet_mtla import compat
+    from espnet_mtla.scoring.efficiency import CacheMeter, Meter
+    from espnet_mtla.search.batch import halving, plan_batches
+
+    logging.basicConfig(
+        level=args.log_level,
+        format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
+    )
+    torch.manual_seed(args.seed)
+    recognizer = Recognizer(task, args)
+    data = compat.dataset_class()(args.data_path_and_name_and_type)
+    keys = list(data)
+    if args.key_file:
+        with open(args.key_file, encoding="utf-8") as f:
+            keys = [line.split(maxsplit=1)[0] for line in f]
+    rate = (recognizer.train_args.frontend_conf or {}).get("fs", 16000)
+    cache = CacheMeter(recognizer.model.decoder)
+
+    def load(key: str) -> torch.Tensor:
+        return torch.from_numpy(data[key][1]["speech"])
+
+    sizes = [len(load(key)) for key in keys]
+    frames = [n / rate / FRAME_SECONDS for n in sizes]
+    results: list = [None] * len(keys)
+    with Meter(recognizer.device) as meter:
+        for batch in plan_batches(frames, args.batch_size, args.batch_frames):
+            names = [keys[i] for i in batch]
+            speech = [load(key) for key in names]
+            for i, found in zip(batch, halving(recognizer, speech, names)):
+                results[i] = found
+    out = Path(args.output_dir)
+    write_outputs(out, keys, results, args.nbest)
+    decoder = recognizer.model.decoder
+    attention = getattr(decoder, "attention", None)
+    summary = {
+        **meter.result(),
+        "cache_bytes": cache.peak,
+        "cache_elements": attention.cache_elements if attention else None,
+        "utterances": len(keys),
+        "audio_seconds": round(sum(sizes) / rate, 2),
+        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "beam_size": args.beam_size,
+        "batch_size": args.batch_size,
+        "batch_frames": args.batch_frames,
+        "device": _device_name(recognizer.device),
+        "threads": torch.get_num_threads(),
+        "dtype": args.dtype,
+        "torch": torch.__version__,
+    }
+    with atomic_open(out / "efficiency.json") as f:
+        json.dump(summary, f, indent=2)
+        f.write("\n")
+    logger.info("decoded %d utterances in %.1f s", len(keys), meter.seconds)
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"

@@ -1,0 +1,98 @@
+"""Finds what was trained, decoded and scored under an experiment directory."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from espnet_mtla.errors import InputError
+
+ORDER = ("mha", "mqa", "gqa", "mla", "mtla")
+
+
+@dataclass
+class Trained:
+    """One variant on one test set.
+
+    Attributes:
+        label: ``mha``, ``mtla s=2``, ...; options that are not the decoder's
+            own are left to ``tag``.
+        tag: experiment directory's name.
+        decoding: inference directory's name.
+        test_set: name of the test set.
+        score: what the scorer wrote.
+        cost: what ``efficiency.json`` holds.
+    """
+
+    label: str
+    tag: str
+    decoding: str
+    test_set: str
+    score: dict
+    cost: dict
+
+    @property
+    def setting(self) -> tuple:
+        """What must be equal for times and memory to be compared."""
+        same = ("beam_size", "batch_size", "batch_frames", "device", "threads", "dtype")
+        return (self.test_set, self.decoding, *(self.cost.get(k) for k in same))
+
+
+def label_of(config: dict) -> str:
+    """Name a variant by its decoder and, for MTLA, its temporal stride."""
+    decoder = config.get("decoder") or "none"
+    if decoder != "mtla":
+        return decoder
+    return f"mtla s={(config.get('decoder_conf') or {}).get('temporal_stride', 2)}"
+
+
+def find_trained(expdir: Path, task: str, score: str) -> list[Trained]:
+    """Collect every scored test set of every experiment of a task.
+
+    Args:
+        expdir: holds ``<task>_*/<decoding>/<test set>/``.
+        task: prefix of the experiments' names.
+        score: folder in which the scorer wrote ``result.json``.
+
+    Returns:
+        Rows in the order MHA, MQA, GQA, MLA, MTLA by stride, others.
+
+    Raises:
+        InputError: nothing was scored yet, or a file is not JSON.
+    """
+    rows = []
+    pattern = f"{task}_*/*/*/{score}/result.json"
+    for result in sorted(expdir.glob(pattern)):
+        folder = result.parent.parent
+        config = folder.parent.parent / "config.yaml"
+        efficiency = folder / "efficiency.json"
+        if not (config.is_file() and efficiency.is_file()):
+            continue
+        with open(config, encoding="utf-8") as f:
+            label = label_of(yaml.safe_load(f))
+        rows.append(
+            Trained(
+                label=label,
+                tag=config.parent.name,
+                decoding=folder.parent.name,
+                test_set=folder.name,
+                score=_json(result),
+                cost=_json(efficiency),
+            )
+        )
+    if not rows:
+        raise InputError(f"{expdir}: nothing scored yet; run stages 11 to 13 first")
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Trained) -> tuple:
+    name = row.label.split()[0]
+    return (ORDER.index(name) if name in ORDER else len(ORDER), row.label, row.tag)
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as e:
+        raise InputError(f"{path}:{e.lineno}: not JSON; run its stage again") from None

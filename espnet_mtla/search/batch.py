@@ -1,0 +1,91 @@
+"""Which utterances are decoded together, and what happens when they don't fit."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from espnet_mtla import compat
+from espnet_mtla.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def plan_batches(
+    lengths: Sequence[int], batch_size: int, max_padded: float
+) -> list[list[int]]:
+    """Sort utterances by length and cut them into batches.
+
+    Args:
+        lengths: of each utterance, in any unit.
+        batch_size: most utterances in a batch.
+        max_padded: most padded length of a batch (its size times its longest),
+            in the same unit; 0 for no bound. An utterance longer than that
+            makes a batch by itself.
+
+    Returns:
+        Indices, longest batch first, so that what does not fit shows at once.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    batches: list[list[int]] = []
+    for i in order:
+        last = batches[-1] if batches else None
+        if (
+            last is None
+            or len(last) == batch_size
+            or (max_padded and (len(last) + 1) * lengths[last[0]] > max_padded)
+        ):
+            batches.append([i])
+        else:
+            last.append(i)
+    return batches
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on an accelerator or on the host."""
+    return (
+        isinstance(error, MemoryError)
+        or compat.is_out_of_memory_error(error)
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def halving(
+    decode: Callable[[Sequence[Item]], list[Result]],
+    batch: Sequence[Item],
+    names: Sequence[str],
+) -> list[Result]:
+    """Decode a batch, in halves when it does not fit into memory.
+
+    Args:
+        decode: returns one result for each item of its batch.
+        batch: items.
+        names: utterance id of each, for messages.
+
+    Raises:
+        InputError: one utterance does not fit by itself.
+    """
+    try:
+        return decode(batch)
+    except (RuntimeError, MemoryError) as e:
+        if not out_of_memory(e):
+            raise
+        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+    # outside the handler: the exception's traceback keeps the batch alive
+    compat.release_accelerator_memory()
+    if len(batch) == 1:
+        raise InputError(
+            f"utterance {names[0]} does not fit into memory by itself ({reason}): "
+            "lower --beam_size, or cut it into shorter segments"
+        )
+    half = len(batch) // 2
+    logger.warning(
+        "a batch of %d utterances (%s ...) does not fit into memory: halved",
+        len(batch),
+        names[0],
+    )
+    return halving(decode, batch[:half], names[:half]) + halving(
+        decode, batch[half:], names[half:]
+    )
