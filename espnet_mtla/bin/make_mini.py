@@ -1,0 +1,39 @@
+"""Make a small corpus of synthetic speech in a published corpus's layout."""
+
+import argparse
+import os
+
+from espnet_mtla.bin import run
+
+
+def main() -> None:
+    """Parse the options and make the corpus."""
+    parser = argparse.ArgumentParser(
+        prog="python -m espnet_mtla.bin.make_mini", description=__doc__
+    )
+    parser.add_argument(
+        "--corpus", required=True, choices=["must_c"], help="whose on-disk layout"
+    )
+    parser.add_argument("--out", required=True, help="corpus root to make")
+    parser.add_argument("--num_train", type=int, default=4000, help="utterances")
+    parser.add_argument("--num_dev", type=int, default=150, help="utterances")
+    parser.add_argument(
+        "--num_test",
+        type=int,
+        default=200,
+        help="utterances of tst-COMMON; tst-HE gets a quarter as many",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="decides every byte")
+    parser.add_argument(
+        "--nj", type=int, default=min(4, os.cpu_count() or 1), help="processes"
+    )
+    args = parser.parse_args()
+
+    from espnet_mtla.corpora.mini import Recipe, make_mini
+
+    recipe = Recipe(args.num_train, args.num_dev, args.num_test, args.seed)
+    print(make_mini(args.out, recipe, nj=args.nj))
+
+
+if __name__ == "__main__":
+    run(main)
