@@ -118,4 +118,3 @@ def copy_rows(source: Path, target: Path, keep: Iterable[str]) -> None:
         if key not in table:
             raise InputError(f"{source} has no line for {key}: prepare the data again")
     write_table(target, {key: table[key] for key in keep})
-

@@ -64,7 +64,9 @@ class Grammar:
                 values = self.lists.get(entity, {"values": []})["values"]
                 if not any((form or "en") in value for value in values):
                     slot = f"{entity}.{form}" if form else entity
-                    raise InputError(f"{name}: {{{slot}}} in {english!r} is not defined")
+                    raise InputError(
+                        f"{name}: {{{slot}}} in {english!r} is not defined"
+                    )
 
     @classmethod
     def load(cls) -> "Grammar":
@@ -108,7 +110,9 @@ class Grammar:
             seen.update((command.english, command.german))
             yield command
 
-    def _fill_english(self, template: str, fills: dict) -> tuple[str, tuple[Entity, ...]]:
+    def _fill_english(
+        self, template: str, fills: dict
+    ) -> tuple[str, tuple[Entity, ...]]:
         text, entities, end = "", [], 0
         for match in _SLOT.finditer(template):
             text += template[end : match.start()]

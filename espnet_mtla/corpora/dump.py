@@ -1,0 +1,221 @@
+"""From data directories to ``dump/raw``: one audio file an utterance, filtered."""
+
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from espnet_mtla.corpora.audio import (
+    audio_info,
+    open_audio,
+    read_span,
+    to_mono,
+    write_audio,
+)
+from espnet_mtla.corpora.datadir import (
+    atomic_open,
+    copy_rows,
+    read_table,
+    text_files,
+    write_speakers,
+    write_table,
+)
+from espnet_mtla.errors import InputError
+
+# A segment may end this much after its recording (s); it is cut there.
+_MAX_OVERRUN = 0.1
+
+
+class Span(NamedTuple):
+    """Where an utterance lies in its recording, s; ``None``: to the end."""
+
+    utterance: str
+    start: float = 0.0
+    end: float | None = None
+
+
+class _Job(NamedTuple):
+    """A recording and its utterances, in the order they lie in it."""
+
+    path: Path
+    spans: list[Span]
+    folder: Path
+    fs: int
+    audio_format: str
+
+
+def format_wav_scp(
+    data: Path | str,
+    out: Path | str,
+    fs: int = 16000,
+    audio_format: str = "flac",
+    nj: int = 1,
+) -> str:
+    """Cut a data directory's utterances into files of their own.
+
+    Reads ``wav.scp`` and, if there, ``segments``; writes mono 16-bit files
+    ``out/data/<utterance>.<audio_format>`` at ``fs`` Hz, ``wav.scp``,
+    ``utt2num_samples``, and copies ``text*``, ``utt2spk``, ``spk2utt``.
+
+    Returns:
+        Counts, and once whatever was converted, for a person to read.
+
+    Raises:
+        InputError: a table or an audio file is missing, bad or misaligned.
+    """
+    data, out = Path(data), Path(out)
+    recordings = read_table(data / "wav.scp")
+    spans = _read_spans(data, recordings)
+    utterances = sorted(span.utterance for group in spans.values() for span in group)
+    if not utterances:
+        raise InputError(f"{data} has no utterance: prepare the data again")
+    folder = out / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        _Job(Path(recordings[key]), group, folder, fs, audio_format)
+        for key, group in spans.items()
+    ]
+    samples: dict[str, int] = {}
+    notes: Counter = Counter()
+    with ProcessPoolExecutor(nj) as pool:
+        chunk = max(1, min(100, len(jobs) // (4 * nj)))
+        for lengths, note in pool.map(_cut, jobs, chunksize=chunk):
+            samples.update(lengths)
+            notes.update(note)
+    paths = {u: folder / f"{u}.{audio_format}" for u in utterances}
+    known = {path.name for path in paths.values()}
+    for path in folder.iterdir():  # of an earlier run with other data, or killed
+        if path.name not in known:
+            path.unlink()
+    _copy_texts(data, out, utterances)
+    _write_audio_tables(out, paths, samples, audio_format)
+    hours = sum(samples.values()) / fs / 3600
+    lines = [f"{out}: {len(paths)} utterances, {hours:.2f} h"]
+    lines += [f"{out}: {count} recordings {note}" for note, count in notes.items()]
+    return "\n".join(lines)
+
+
+def filter_data(
+    data: Path | str, out: Path | str, min_seconds: float, max_seconds: float
+) -> str:
+    """Copy a formatted directory without utterances that cannot be trained on.
+
+    Dropped are those shorter than ``min_seconds``, longer than ``max_seconds``,
+    and those without text in any ``text*`` file. Audio files are not copied.
+
+    Returns:
+        How many were kept, how many dropped and why.
+
+    Raises:
+        InputError: a table is missing or nothing is left.
+    """
+    data, out = Path(data), Path(out)
+    wavs = read_table(data / "wav.scp")
+    samples = {u: int(n) for u, n in read_table(data / "utt2num_samples").items()}
+    if not wavs:
+        raise InputError(f"{data} has no utterance: prepare the data again")
+    fs = audio_info(next(iter(wavs.values()))).fs
+    texts = {path.name: read_table(path) for path in text_files(data)}
+    dropped: Counter = Counter()
+    keep = []
+    for utterance in sorted(wavs):
+        if utterance not in samples:
+            raise InputError(
+                f"{data}/utt2num_samples has no line for {utterance}: format it again"
+            )
+        seconds = samples[utterance] / fs
+        empty = [name for name, text in texts.items() if not text.get(utterance)]
+        if seconds < min_seconds:
+            dropped[f"shorter than {min_seconds:g} s"] += 1
+        elif seconds > max_seconds:
+            dropped[f"longer than {max_seconds:g} s"] += 1
+        elif empty:
+            dropped[f"without text in {empty[0]}"] += 1
+        else:
+            keep.append(utterance)
+    why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    if not keep:
+        raise InputError(f"{data}: no utterance is left ({why}): widen the limits")
+    _copy_texts(data, out, keep)
+    audio_format = Path(wavs[keep[0]]).suffix[1:]
+    kept = {u: wavs[u] for u in keep}
+    _write_audio_tables(out, kept, {u: samples[u] for u in keep}, audio_format)
+    line = f"{out}: {len(keep)} of {len(wavs)} utterances"
+    return f"{line}; dropped {dropped.total()}: {why}" if dropped else line
+
+
+def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]:
+    """Group the utterances by recording, by offset."""
+    path = data / "segments"
+    for key, value in recordings.items():
+        if not value or value.endswith("|"):
+            raise InputError(
+                f"{data}/wav.scp: {key} is not a path to an audio file: "
+                "write the audio to files first"
+            )
+    if not path.exists():
+        return {key: [Span(key)] for key in recordings}
+    groups: dict[str, list[Span]] = {}
+    for utterance, value in read_table(path).items():
+        try:
+            recording, start, end = value.split()
+            span = Span(utterance, float(start), float(end))
+        except ValueError:
+            raise InputError(
+                f"{path}: {utterance} needs a recording, a start and an end: "
+                "prepare the data again"
+            ) from None
+        if recording not in recordings:
+            raise InputError(f"{path}: {utterance} lies in {recording}, not in wav.scp")
+        if not 0 <= span.start < span.end:
+            raise InputError(f"{path}: {utterance} ends before it starts, or is empty")
+        groups.setdefault(recording, []).append(span)
+    for group in groups.values():
+        group.sort(key=lambda span: span.start)
+    return groups
+
+
+def _cut(job: _Job) -> tuple[dict[str, int], list[str]]:
+    """Write the utterances of one recording; return their samples, and notes."""
+    lengths, notes = {}, []
+    with open_audio(job.path) as file:
+        fs = file.samplerate
+        if fs != job.fs:
+            notes.append(f"resampled from {fs} to {job.fs} Hz")
+        if file.channels > 1:
+            notes.append(f"averaged from {file.channels} channels to one")
+        for utterance, start, end in job.spans:
+            first = round(start * fs)
+            last = file.frames if end is None else round(end * fs)
+            if last > file.frames + _MAX_OVERRUN * fs or first >= file.frames:
+                raise InputError(
+                    f"{utterance} ends at {last / fs:.2f} s but {job.path} at "
+                    f"{file.frames / fs:.2f} s: prepare the data again"
+                )
+            last = min(last, file.frames)
+            if last <= first:
+                raise InputError(f"{utterance} holds no sample: prepare the data again")
+            samples = to_mono(read_span(file, first, last - first), fs, job.fs)
+            path = job.folder / f"{utterance}.{job.audio_format}"
+            write_audio(path, samples, job.fs)
+            lengths[utterance] = len(samples)
+    return lengths, notes
+
+
+def _copy_texts(data: Path, out: Path, utterances: list[str]) -> None:
+    for path in text_files(data):
+        copy_rows(path, out / path.name, utterances)
+    speakers = read_table(data / "utt2spk")
+    for utterance in utterances:
+        if utterance not in speakers:
+            raise InputError(f"{data}/utt2spk has no line for {utterance}")
+    write_speakers(out, {u: speakers[u] for u in utterances})
+
+
+def _write_audio_tables(out: Path, paths: dict, samples: dict, suffix: str) -> None:
+    write_table(out / "utt2num_samples", samples)
+    for name, value in (("feats_type", "raw"), ("audio_format", suffix)):
+        with atomic_open(out / name) as file:
+            file.write(f"{value}\n")
+    # Last: whoever finds wav.scp finds the rest.
+    write_table(out / "wav.scp", paths)
