@@ -58,7 +58,7 @@ recipe() {
   option inference_args text "" "further options of decoding, as in \"--beam_size 10\""
   option inference_tag text "" "name of the decoding (if not given: made from the options)"
   option "inference_${task}_model" text valid.acc.ave.pth "which model of the experiment to decode"
-  option batch_size int 16 "utterances decoded together"
+  option batch_size int "" "utterances decoded together (if not given: what the configuration says)"
   case $task in
     st)
       option src_lang text en "language of the speech"
@@ -142,6 +142,8 @@ settle() {
   read -ra test_sets <<<"${opt[test_sets]}"
   read -ra train_args <<<"${opt[${task}_args]}"
   read -ra inference_args <<<"${opt[inference_args]}"
+  batch_args=()
+  if [[ -n ${opt[batch_size]} ]]; then batch_args=(--batch_size "${opt[batch_size]}"); fi
   read -ra local_data_opts <<<"${opt[local_data_opts]}"
   opt[ngpu]=${opt[ngpu]:-$(gpus)}
   if [[ -z ${opt[gpu_inference]} ]]; then

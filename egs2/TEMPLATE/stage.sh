@@ -113,7 +113,10 @@ unit_failed() {
 
 interrupted() {
   trap '' INT TERM HUP
-  if [[ -n $job ]]; then kill -TERM -- "-$job" 2>/dev/null && wait "$job" 2>/dev/null; fi
+  if [[ -n $job ]]; then
+    kill -TERM -- "-$job" 2>/dev/null || true
+    wait "$job" 2>/dev/null || true
+  fi
   echo "run.sh: interrupted${where:+ in $where}; the same command goes on from there" >&2
   exit "$1"
 }

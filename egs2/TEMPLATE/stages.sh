@@ -78,19 +78,20 @@ decode() { # stage 12: SET
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
   after "${opt[dumpdir]}" "3.$1"
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
-  py "${task}_inference" --config "${opt[inference_config]}" --batch_size "${opt[batch_size]}" \
+  py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
     --key_file "$raw/$1/wav.scp" --"${task}_train_config" "$experiment/config.yaml" \
     --"${task}_model_file" "$experiment/$model" --output_dir "$decoding/$1" "${inference_args[@]}"
-  makes "$decoding/$1/text"
+  makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
 }
 
 score() { # stage 13
   local set
   for set in "${test_sets[@]}"; do
-    reads "$raw/$set/${text_file[text]}" "$decoding/$set/text"
+    reads "$raw/$set/${text_file[text]}" "$decoding/$set/text" "$decoding/$set/efficiency.json"
     py "$scorer" --ref "$raw/$set/${text_file[text]}" --hyp "$decoding/$set/text" \
       --out "$decoding/$set/$score_dir"
+    makes "$decoding/$set/$score_dir"
   done
   py compare --expdir "${opt[expdir]}" --task "$task" --out "${opt[expdir]}/RESULTS.md"
   makes "${opt[expdir]}/RESULTS.md"
