@@ -23,7 +23,7 @@ from espnet_mtla.attention.rope import Phase, apply_rope
 class LatentAttention(Attention):
     """Multi-head latent attention.
 
-    Unset widths follow the paper: ``r = 4 d_h``, ``d_r = d_h / 2`` with
+    Unset widths follow the paper: ``r = 4 d_h``, ``d_r = d_h / 2`` (made even) with
     ``d_h = size / attention_heads``.
 
     Args:
@@ -58,19 +58,23 @@ class LatentAttention(Attention):
     ):
         super().__init__()
         positive("attention_heads", attention_heads)
-        if None in (kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim):
-            width = head_width(size, attention_heads)  # otherwise never needed
-            nope, values = qk_nope_head_dim or width, v_head_dim or width
-            rank = kv_lora_rank or 4 * width
-            rope = qk_rope_head_dim or width // 2
-        else:
-            nope, values = qk_nope_head_dim, v_head_dim
-            rank, rope = kv_lora_rank, qk_rope_head_dim
+        if kv_lora_rank is None:
+            kv_lora_rank = 4 * head_width(size, attention_heads)
+        if qk_nope_head_dim is None:
+            qk_nope_head_dim = head_width(size, attention_heads)
+        if qk_rope_head_dim is None:
+            qk_rope_head_dim = max(2, head_width(size, attention_heads) // 4 * 2)
+        if v_head_dim is None:
+            v_head_dim = head_width(size, attention_heads)
+        rank = even("kv_lora_rank", kv_lora_rank)
+        nope = positive("qk_nope_head_dim", qk_nope_head_dim)
+        rope = even("qk_rope_head_dim", qk_rope_head_dim)
+        values = positive("v_head_dim", v_head_dim)
         self.n_heads = attention_heads
-        self.rank = even("kv_lora_rank", rank)
-        self.nope_width = positive("qk_nope_head_dim", nope)
-        self.rope_width = even("qk_rope_head_dim", rope)
-        self.value_width = positive("v_head_dim", values)
+        self.rank = rank
+        self.nope_width = nope
+        self.rope_width = rope
+        self.value_width = values
         self.tail_shapes = ((1, rank + rope),)
         self.scale = (nope + rope) ** -0.5
         self.dropout_rate = dropout_rate

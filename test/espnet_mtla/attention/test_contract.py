@@ -1,0 +1,105 @@
+"""One suite that every variant passes: naive = fast, and early, clear errors."""
+
+import pytest
+import torch
+
+from espnet_mtla.attention import (
+    GroupedAttention,
+    LatentAttention,
+    TemporalLatentAttention,
+)
+from espnet_mtla.attention.naive import naive_attention
+from espnet_mtla.errors import InputError
+
+
+def test_equals_the_naive_equations_in_values_and_gradients(make_decoder, ragged):
+    prompt, lengths, tokens = ragged(n_utt=3)
+    attention = make_decoder().attention.double()
+    prompt = prompt.double().requires_grad_()
+    text = torch.randn(3, tokens.shape[1], 24).double().requires_grad_()
+    inputs = [prompt, text, *attention.parameters()]
+    weight = torch.randn(text.shape, dtype=torch.double)
+
+    layout = attention.layout(lengths, prompt.shape[1], text.shape[1])
+    fast = attention(text, prompt, layout)
+    naive = torch.stack(
+        [
+            naive_attention(attention, torch.cat((prompt[b, :n], text[b])), n)
+            for b, n in enumerate(lengths.tolist())
+        ]
+    )
+    torch.testing.assert_close(fast, naive, atol=2e-6, rtol=1e-5)
+    for got, want in zip(
+        torch.autograd.grad((fast * weight).sum(), inputs),
+        torch.autograd.grad((naive * weight).sum(), inputs),
+    ):
+        torch.testing.assert_close(got, want, atol=5e-6, rtol=1e-4)
+
+
+def test_never_builds_a_square_of_the_prompt(make_decoder):
+    """No tensor of a training step grows with the square of the prompt."""
+    attention = make_decoder().attention
+    sizes = []
+    for n in (64, 128):
+        seen = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, seen=seen: seen.append(t.numel()) or t, lambda t: t
+        ):
+            layout = attention.layout(torch.tensor([n, n - 1]), n, 5)
+            attention(torch.randn(2, 5, 24), torch.randn(2, n, 24), layout)
+        sizes.append(max(seen))
+    assert sizes[1] <= 2.5 * sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        (GroupedAttention, {"attention_heads": 5}, "attention_heads=5"),
+        (GroupedAttention, {"attention_heads": 8}, "head width=3"),
+        (GroupedAttention, {"attention_heads": 0}, "attention_heads=0"),
+        (
+            GroupedAttention,
+            {"attention_heads": 6, "num_kv_heads": 4},
+            "num_kv_heads=4: give a divisor of attention_heads=6",
+        ),
+        (LatentAttention, {"attention_heads": 5}, "divisor of the width 24"),
+        (LatentAttention, {"attention_heads": 4, "kv_lora_rank": 9}, "kv_lora_rank=9"),
+        (
+            LatentAttention,
+            {"attention_heads": 4, "qk_rope_head_dim": 3},
+            "qk_rope_head_dim=3: give an even number",
+        ),
+        (LatentAttention, {"attention_heads": 4, "q_lora_rank": -1}, "q_lora_rank=-1"),
+        (LatentAttention, {"attention_heads": 4, "v_head_dim": 0}, "v_head_dim=0"),
+        (
+            TemporalLatentAttention,
+            {"attention_heads": 4, "temporal_stride": 0},
+            "temporal_stride=0: give an integer of at least 1",
+        ),
+        (
+            TemporalLatentAttention,
+            {"attention_heads": 4, "temporal_stride": 2.5},
+            "temporal_stride=2.5",
+        ),
+        (
+            TemporalLatentAttention,
+            {"attention_heads": 4, "temporal_stride": True},
+            "temporal_stride=True",
+        ),
+    ],
+)
+def test_refuses_options_that_do_not_fit(kind, options, words):
+    with pytest.raises(InputError, match=words):
+        kind(24, **options)
+
+
+def test_sizes_follow_the_paper():
+    mtla = TemporalLatentAttention(512, attention_heads=8)
+    assert (mtla.rank, mtla.rope_width, mtla.stride) == (256, 32, 2)
+    assert mtla.cache_elements == 144
+    assert LatentAttention(512, attention_heads=8).cache_elements == 288
+    cached = [
+        GroupedAttention(512, attention_heads=8, num_kv_heads=g).cache_elements
+        for g in (8, 2, 1)
+    ]
+    assert cached == [1024, 256, 128]

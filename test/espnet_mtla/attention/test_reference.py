@@ -1,0 +1,72 @@
+"""Parity with the authors' package: their weights, their module as the oracle.
+
+On unpadded input, where theirs is sound; see also the naive equations.
+"""
+
+import pytest
+import torch
+from mtla import MultiheadTemporalLatentAttention
+
+from espnet_mtla.attention import TemporalLatentAttention
+from espnet_mtla.attention.cache import PromptCache, TailCache
+from espnet_mtla.attention.layout import Step
+
+SHAPES = [  # width, heads, ranks and head sizes, stride, bias
+    (512, 8, {}, 2, False),
+    (64, 4, {"kv_lora_rank": 24, "qk_rope_head_dim": 6}, 3, True),
+    (40, 2, {"q_lora_rank": 12, "kv_lora_rank": 16, "v_head_dim": 7}, 4, False),
+    (36, 3, {"q_lora_rank": 8, "kv_lora_rank": 40, "qk_nope_head_dim": 6}, 5, True),
+]
+
+
+@pytest.fixture(params=SHAPES, ids=lambda shape: f"{shape[0]}-s{shape[3]}")
+def theirs(request):
+    width, heads, options, stride, bias = request.param
+    module = MultiheadTemporalLatentAttention(
+        width, heads, bias=bias, down_rate=stride, **options
+    )
+    for p in module.parameters():
+        p.data.add_(0.05 * torch.randn_like(p))
+    return module.eval()
+
+
+@pytest.mark.parametrize("n_prompt", [1, 5, 8, 12, 17])
+def test_teacher_forced(theirs, n_prompt):
+    ours = TemporalLatentAttention.from_reference(theirs)
+    packed = torch.randn(2, n_prompt + 9, theirs.wo.out_features)
+    position = torch.arange(packed.shape[1]).float().expand(2, -1)
+    text = packed[:, n_prompt:]
+    want = theirs(text, packed, packed, position=position)
+    layout = ours.layout(torch.tensor([n_prompt] * 2), n_prompt, 9)
+    got = ours(text, packed[:, :n_prompt], layout)
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_prompt", [1, 6, 11])
+@torch.no_grad()
+def test_incremental(theirs, n_prompt):
+    ours = TemporalLatentAttention.from_reference(theirs)
+    packed = torch.randn(2, n_prompt + 9, theirs.wo.out_features)
+    position = torch.arange(packed.shape[1]).float().expand(2, -1)
+    lengths = torch.tensor([n_prompt] * 2)
+    part = ours.cache_prompt(packed[:, :n_prompt], ours.layout(lengths, n_prompt, 0))
+    prompt = PromptCache.build([part], lengths, ours.stride)
+    tail = TailCache.build(prompt, ours, 2)
+    state = {}
+    for i in range(9):
+        # their first step takes the prompt and the first token together
+        at = n_prompt + i
+        keys = packed[:, : at + 1] if i == 0 else packed[:, at : at + 1]
+        where = position[:, : at + 1] if i == 0 else position[:, at : at + 1]
+        want = theirs(
+            packed[:, at : at + 1],
+            keys,
+            keys,
+            position=where,
+            incremental_state=state,
+        )
+        tail.reserve()
+        step = Step(lengths, i, ours.rope_width, ours.stride, prompt.open_range)
+        got = ours.step(packed[:, at], part, prompt.mask, tail.layer(0), step)
+        tail.length += 1
+        torch.testing.assert_close(got, want[:, 0], atol=1e-5, rtol=1e-5)

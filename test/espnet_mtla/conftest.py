@@ -1,0 +1,53 @@
+"""Every attention variant, and ragged batches to try it on."""
+
+import random
+
+import pytest
+import torch
+
+from espnet_mtla.registry import DECODERS
+
+VARIANTS = {
+    "mha": {},
+    "mqa": {},
+    "gqa": {"num_kv_heads": 2},
+    "mla": {},
+    "mla-q": {"q_lora_rank": 7, "kv_lora_rank": 10, "v_head_dim": 5},
+    **{f"mtla-{s}": {"temporal_stride": s} for s in range(1, 9)},
+    "mtla-q": {"temporal_stride": 3, "q_lora_rank": 6, "qk_nope_head_dim": 3},
+}
+
+
+@pytest.fixture(params=VARIANTS)
+def make_decoder(request):
+    """Builds a small decoder of each variant in turn, in evaluation mode."""
+    kind, options = DECODERS[request.param.split("-")[0]], VARIANTS[request.param]
+
+    def make(vocab_size=11, size=24, num_blocks=2, **more):
+        decoder = kind(
+            vocab_size,
+            size,
+            attention_heads=4 if size % 8 == 0 else 1,
+            linear_units=19,
+            num_blocks=num_blocks,
+            **options,
+            **more,
+        )
+        for p in decoder.parameters():  # biases and norms must matter too
+            p.data.add_(0.1 * torch.randn_like(p))
+        return decoder.eval()
+
+    return make
+
+
+@pytest.fixture
+def ragged():
+    """Draws prompts ``(B, T, size)``, their lengths, tokens ``(B, L)``."""
+
+    def draw(size=24, n_utt=4, vocab=11, most=13, n_tokens=None):
+        lengths = torch.randint(1, most + 1, (n_utt,))
+        n_tokens = n_tokens or random.randint(1, 12)
+        prompt = torch.randn(n_utt, int(lengths.max()), size)
+        return prompt, lengths, torch.randint(1, vocab, (n_utt, n_tokens))
+
+    return draw
