@@ -1,9 +1,10 @@
 """Kaldi-style data directories, and files that are either complete or absent."""
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Iterable, Iterator, Mapping
+from typing import IO
 
 from espnet_mtla.errors import InputError
 

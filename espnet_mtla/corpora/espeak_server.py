@@ -39,7 +39,8 @@ def _speak(lib: ctypes.CDLL, request: dict) -> bytes:
 
     callback = _CALLBACK(collect)
     lib.espeak_SetSynthCallback(callback)
-    # The noise of breathy voices comes from the C library's generator.
+    # The noise of breathy voices: seeded by the clock unless told otherwise.
+    lib.espeak_ng_SetRandSeed(ctypes.c_long(1))
     ctypes.CDLL(None).srand(1)
     if lib.espeak_SetVoiceByName(request["voice"].encode()):
         raise ValueError(f"espeak-ng has no voice {request['voice']!r}")

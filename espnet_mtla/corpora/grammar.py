@@ -1,9 +1,9 @@
 """Home-assistant commands with translations, drawn from a grammar kept as data."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Iterator
 
 import numpy as np
 import yaml

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -51,7 +52,7 @@ class Synthesiser:
         )
         self._native_fs = int(self._read())
 
-    def __enter__(self) -> "Synthesiser":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_) -> None:
