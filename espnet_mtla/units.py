@@ -6,7 +6,13 @@ from pathlib import Path
 
 import sentencepiece
 
-from espnet_mtla.corpora.datadir import atomic_open, read_table, write_table
+from espnet_mtla.corpora.datadir import (
+    atomic_open,
+    read_lines,
+    read_samples,
+    read_table,
+    write_table,
+)
 from espnet_mtla.errors import InputError
 
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
@@ -101,7 +107,7 @@ def write_shapes(
         InputError: a file is missing, or an utterance lacks a text.
     """
     data, out = Path(data), Path(out)
-    samples = read_table(data / "utt2num_samples")
+    samples = read_samples(data / "utt2num_samples")
     shapes: dict[str, dict[str, str]] = {}
     for name, filename, model in texts:
         units, table = load_units(model), read_table(data / filename)
@@ -109,7 +115,7 @@ def write_shapes(
         for utterance in samples:
             if not table.get(utterance):
                 raise InputError(
-                    f"{data / filename} has no text for {utterance}: filter"
+                    f"{data / filename} has no text for {utterance}: run filter_data first"
                 )
         counts = map(len, units.encode([table[u] for u in samples]))
         shapes[name] = {u: f"{n},{vocabulary}" for u, n in zip(samples, counts)}
@@ -127,7 +133,7 @@ def read_tokens(path: Path | str) -> list[str]:
     """
     if not Path(path).is_file():
         raise InputError(f"{path} is missing: train the units first")
-    tokens = Path(path).read_text(encoding="utf-8").splitlines()
+    tokens = read_lines(path)
     if len(tokens) < 3 or tokens[0] != BLANK or tokens[-1] != SOS_EOS:
         raise InputError(f"{path} is not a token list: train the units again")
     return tokens

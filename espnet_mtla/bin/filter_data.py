@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--max_wav_duration", type=float, default=30.0, help="seconds")
     args = parser.parse_args()
 
-    from espnet_mtla.corpora.dump import filter_data
+    from espnet_mtla.corpora.filter import filter_data
 
     print(
         filter_data(args.data, args.out, args.min_wav_duration, args.max_wav_duration)

@@ -28,6 +28,8 @@ def main() -> None:
         "--nj", type=int, default=min(4, os.cpu_count() or 1), help="processes"
     )
     args = parser.parse_args()
+    if args.nj < 1:
+        parser.error("--nj must be at least 1")
 
     from espnet_mtla.corpora.mini import Recipe, make_mini
 

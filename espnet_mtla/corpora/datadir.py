@@ -119,3 +119,19 @@ def copy_rows(source: Path, target: Path, keep: Iterable[str]) -> None:
         if key not in table:
             raise InputError(f"{source} has no line for {key}: prepare the data again")
     write_table(target, {key: table[key] for key in keep})
+
+
+def read_samples(path: Path | str) -> dict[str, int]:
+    """Read ``utt2num_samples``: utterance -> samples.
+
+    Raises:
+        InputError: it is missing, or holds something else than numbers.
+    """
+    samples = {}
+    for utterance, value in read_table(path).items():
+        if not value.isdigit():
+            raise InputError(
+                f"{path}: {utterance} has {value!r} samples: format the data again"
+            )
+        samples[utterance] = int(value)
+    return samples

@@ -1,12 +1,11 @@
-"""From data directories to ``dump/raw``: one audio file an utterance, filtered."""
+"""From data directories to ``dump/raw``: one audio file an utterance."""
 
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from espnet_mtla.corpora.audio import (
-    audio_info,
     open_audio,
     read_span,
     to_mono,
@@ -20,6 +19,7 @@ from espnet_mtla.corpora.datadir import (
     write_speakers,
     write_table,
 )
+from espnet_mtla.corpora.parallel import parallel_map
 from espnet_mtla.errors import InputError
 
 # A segment may end this much after its recording (s); it is cut there.
@@ -63,7 +63,7 @@ def format_wav_scp(
     Raises:
         InputError: a table or an audio file is missing, bad or misaligned.
     """
-    data, out = Path(data), Path(out)
+    data, out = two_folders(data, out)
     recordings = read_table(data / "wav.scp")
     spans = _read_spans(data, recordings)
     utterances = sorted(span.utterance for group in spans.values() for span in group)
@@ -77,71 +77,29 @@ def format_wav_scp(
     ]
     samples: dict[str, int] = {}
     notes: Counter = Counter()
-    with ProcessPoolExecutor(nj) as pool:
-        chunk = max(1, min(100, len(jobs) // (4 * nj)))
-        for lengths, note in pool.map(_cut, jobs, chunksize=chunk):
-            samples.update(lengths)
-            notes.update(note)
+    for lengths, note in parallel_map(_cut, jobs, nj):
+        samples.update(lengths)
+        notes.update(note)
     paths = {u: folder / f"{u}.{audio_format}" for u in utterances}
     known = {path.name for path in paths.values()}
-    for path in folder.iterdir():  # of an earlier run with other data, or killed
-        if path.name not in known:
+    # What an earlier run, with other data or killed, has left.
+    for path in folder.iterdir():
+        if path.suffix in (".flac", ".wav", ".tmp") and path.name not in known:
             path.unlink()
-    _copy_texts(data, out, utterances)
-    _write_audio_tables(out, paths, samples, audio_format)
+    copy_texts(data, out, utterances)
+    write_audio_tables(out, paths, samples, audio_format)
     hours = sum(samples.values()) / fs / 3600
     lines = [f"{out}: {len(paths)} utterances, {hours:.2f} h"]
     lines += [f"{out}: {count} recordings {note}" for note, count in notes.items()]
     return "\n".join(lines)
 
 
-def filter_data(
-    data: Path | str, out: Path | str, min_seconds: float, max_seconds: float
-) -> str:
-    """Copy a formatted directory without utterances that cannot be trained on.
-
-    Dropped are those shorter than ``min_seconds``, longer than ``max_seconds``,
-    and those without text in any ``text*`` file. Audio files are not copied.
-
-    Returns:
-        How many were kept, how many dropped and why.
-
-    Raises:
-        InputError: a table is missing or nothing is left.
-    """
+def two_folders(data: Path | str, out: Path | str) -> tuple[Path, Path]:
+    """Return both as paths; raise :class:`InputError` if they are the same folder."""
     data, out = Path(data), Path(out)
-    wavs = read_table(data / "wav.scp")
-    samples = {u: int(n) for u, n in read_table(data / "utt2num_samples").items()}
-    if not wavs:
-        raise InputError(f"{data} has no utterance: prepare the data again")
-    fs = audio_info(next(iter(wavs.values()))).fs
-    texts = {path.name: read_table(path) for path in text_files(data)}
-    dropped: Counter = Counter()
-    keep = []
-    for utterance in sorted(wavs):
-        if utterance not in samples:
-            raise InputError(
-                f"{data}/utt2num_samples has no line for {utterance}: format it again"
-            )
-        seconds = samples[utterance] / fs
-        empty = [name for name, text in texts.items() if not text.get(utterance)]
-        if seconds < min_seconds:
-            dropped[f"shorter than {min_seconds:g} s"] += 1
-        elif seconds > max_seconds:
-            dropped[f"longer than {max_seconds:g} s"] += 1
-        elif empty:
-            dropped[f"without text in {empty[0]}"] += 1
-        else:
-            keep.append(utterance)
-    why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
-    if not keep:
-        raise InputError(f"{data}: no utterance is left ({why}): widen the limits")
-    _copy_texts(data, out, keep)
-    audio_format = Path(wavs[keep[0]]).suffix[1:]
-    kept = {u: wavs[u] for u in keep}
-    _write_audio_tables(out, kept, {u: samples[u] for u in keep}, audio_format)
-    line = f"{out}: {len(keep)} of {len(wavs)} utterances"
-    return f"{line}; dropped {dropped.total()}: {why}" if dropped else line
+    if data.resolve() == out.resolve():
+        raise InputError(f"--out {out} is --data itself: choose another folder")
+    return data, out
 
 
 def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]:
@@ -154,6 +112,7 @@ def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]
                 "write the audio to files first"
             )
     if not path.exists():
+        _check_name(data / "wav.scp", recordings)
         return {key: [Span(key)] for key in recordings}
     groups: dict[str, list[Span]] = {}
     for utterance, value in read_table(path).items():
@@ -170,9 +129,16 @@ def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]
         if not 0 <= span.start < span.end:
             raise InputError(f"{path}: {utterance} ends before it starts, or is empty")
         groups.setdefault(recording, []).append(span)
+    _check_name(path, [span.utterance for group in groups.values() for span in group])
     for group in groups.values():
         group.sort(key=lambda span: span.start)
     return groups
+
+
+def _check_name(path: Path, utterances: Iterable[str]) -> None:
+    for utterance in utterances:
+        if "/" in utterance:
+            raise InputError(f"{path}: {utterance} cannot name a file: remove the /")
 
 
 def _cut(job: _Job) -> tuple[dict[str, int], list[str]]:
@@ -202,7 +168,12 @@ def _cut(job: _Job) -> tuple[dict[str, int], list[str]]:
     return lengths, notes
 
 
-def _copy_texts(data: Path, out: Path, utterances: list[str]) -> None:
+def copy_texts(data: Path, out: Path, utterances: list[str]) -> None:
+    """Copy the lines of ``utterances`` from ``text*``, ``utt2spk``, ``spk2utt``.
+
+    Raises:
+        InputError: a table has no line for one of them.
+    """
     for path in text_files(data):
         copy_rows(path, out / path.name, utterances)
     speakers = read_table(data / "utt2spk")
@@ -212,7 +183,8 @@ def _copy_texts(data: Path, out: Path, utterances: list[str]) -> None:
     write_speakers(out, {u: speakers[u] for u in utterances})
 
 
-def _write_audio_tables(out: Path, paths: dict, samples: dict, suffix: str) -> None:
+def write_audio_tables(out: Path, paths: dict, samples: dict, suffix: str) -> None:
+    """Write ``utt2num_samples``, ``feats_type``, ``audio_format``, ``wav.scp``."""
     write_table(out / "utt2num_samples", samples)
     for name, value in (("feats_type", "raw"), ("audio_format", suffix)):
         with atomic_open(out / name) as file:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
@@ -14,6 +13,7 @@ import yaml
 from espnet_mtla.corpora.audio import write_audio
 from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.corpora.grammar import Command, Grammar
+from espnet_mtla.corpora.parallel import parallel_map
 from espnet_mtla.corpora.speech import Synthesiser, Voice
 from espnet_mtla.errors import InputError
 
@@ -83,12 +83,13 @@ def plan(recipe: Recipe) -> dict[str, list[Talk]]:
     return talks
 
 
-def record(talk: Talk, path: Path) -> list[tuple[float, float]]:
+def record(job: tuple[Talk, Path]) -> list[tuple[float, float]]:
     """Speak a talk into a wav file; return offset and duration of each command, s.
 
     Commands are separated by pauses of 0.2 to 0.6 s; a faint noise (20 to
     40 dB below the speech) lies under the whole recording.
     """
+    talk, path = job
     rng = np.random.default_rng(talk.seed)
     spans, pieces, position = [], [], 0
     with Synthesiser(FS) as synthesiser:
@@ -136,30 +137,29 @@ def make_mini(out: Path | str, recipe: Recipe, nj: int = 1) -> str:
         raise InputError(f"--seed {recipe.seed}: must not be negative")
     marker, data = out / MARKER, out / "en-de" / "data"
     state = _read_marker(marker)
-    if state.get("complete") and state["recipe"] == vars(recipe):
+    done = state.get("complete") and state["recipe"] == vars(recipe)
+    if done and state["files"] == _count(data):
         return f"{out}: complete already, left as it is\n{state['summary']}"
     if not marker.exists() and data.parent.exists():
         raise InputError(f"--out {out} holds another corpus: choose another folder")
     talks = plan(recipe)
     # Claimed before the first file: a rerun may then delete what it finds.
     _write_marker(marker, {"complete": False, "recipe": vars(recipe)})
-    shutil.rmtree(data, ignore_errors=True)
+    if data.exists():
+        shutil.rmtree(data)
     lines = []
-    with ProcessPoolExecutor(nj) as pool:
-        for split in SPLITS:
-            wav = data / split / "wav"
-            paths = [wav / f"ted_{talk.number}.wav" for talk in talks[split]]
-            spans = list(pool.map(record, talks[split], paths))
-            _write_texts(data / split / "txt", split, talks[split], spans)
-            seconds = sum(duration for talk in spans for _, duration in talk)
-            count = sum(map(len, spans))
-            lines.append(
-                f"{split}: {count} utterances, {len(paths)} talks, {seconds / 3600:.2f} h"
-            )
-    summary = "\n".join(lines)
-    done = {"complete": True, "recipe": vars(recipe), "summary": summary}
-    _write_marker(marker, done)
-    return summary
+    for split in SPLITS:
+        wav = data / split / "wav"
+        jobs = [(talk, wav / f"ted_{talk.number}.wav") for talk in talks[split]]
+        spans = list(parallel_map(record, jobs, nj))
+        _write_texts(data / split / "txt", split, talks[split], spans)
+        hours = sum(duration for talk in spans for _, duration in talk) / 3600
+        count = sum(map(len, spans))
+        lines.append(f"{split}: {count} utterances, {len(jobs)} talks, {hours:.2f} h")
+    state = {"complete": True, "recipe": vars(recipe), "files": _count(data)}
+    state["summary"] = "\n".join(lines)
+    _write_marker(marker, state)
+    return state["summary"]
 
 
 def _write_texts(txt: Path, split: str, talks: list[Talk], spans: list) -> None:
@@ -177,6 +177,10 @@ def _write_texts(txt: Path, split: str, talks: list[Talk], spans: list) -> None:
                 )
                 english.write(command.english + "\n")
                 german.write(command.german + "\n")
+
+
+def _count(data: Path) -> int:
+    return sum(path.is_file() for path in data.rglob("*"))
 
 
 def _read_marker(path: Path) -> dict:

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -46,7 +47,8 @@ class Synthesiser:
     def __init__(self, fs: int = 16000):
         self.fs = fs
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "espnet_mtla.corpora.espeak_server"],
+            # -P: the package's folder must not become part of its import path.
+            [sys.executable, "-P", Path(__file__).with_name("espeak_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -67,8 +69,11 @@ class Synthesiser:
             InputError: espeak-ng does not know the voice or made no sound.
         """
         request = json.dumps({"text": text, **asdict(voice)}) + "\n"
-        self._server.stdin.write(request.encode())
-        self._server.stdin.flush()
+        try:
+            self._server.stdin.write(request.encode())
+            self._server.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has died: reading its answer says so
         samples = np.frombuffer(self._read(), dtype="<i2").astype(np.float64) / 2**15
         loud = np.flatnonzero(np.abs(samples) > 0.01)
         if not loud.size:
