@@ -29,9 +29,9 @@ default() {
 print_help() {
   local name value
   for name in "${option_names[@]}"; do
-    value=${option_default[$name]:-none}
+    value=${option_default[$name]}
     if [[ -v option_mini[$name] ]]; then value+="; with --mini true: ${option_mini[$name]}"; fi
-    printf '  --%-22s %s (%s)\n' "$name" "${option_help[$name]}" "$value"
+    printf '  --%-20s %s%s\n' "$name" "${option_help[$name]}" "${value:+ ($value)}"
   done
 }
 

@@ -122,6 +122,8 @@ check_options() {
     if [[ ! -e $file ]]; then fail "--$name: no such file or folder: $file"; fi
     opt[$name]=$file
   done
+  ((opt[stage] <= opt[stop_stage])) ||
+    fail "nothing to do: --stage ${opt[stage]} comes after --stop_stage ${opt[stop_stage]}"
   decoder_config=../../../conf/decoder/${opt[decoder]}.yaml
   if [[ ! -e $decoder_config ]]; then
     fail "no decoder '${opt[decoder]}'; there are: $(cd ../../../conf/decoder && echo *.yaml | sed 's/\.yaml//g')"
@@ -175,4 +177,5 @@ run_recipe() {
   describe_task
   settle
   run_stages
+  exit 0 # a run.sh that was edited meanwhile is not read on
 }

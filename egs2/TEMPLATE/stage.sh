@@ -36,7 +36,7 @@ reads() {
 }
 
 # after DIR UNIT: the unit depends on an earlier one, whose stamp lies in DIR.
-after() { record+="after $2 $(cat "$1/logs/.$2.done" 2>/dev/null || true)"$'\n'; }
+after() { record+="after $2 $(cat "$1/logs/.stage_$2" 2>/dev/null || true)"$'\n'; }
 
 # makes FILE...: what is there afterwards; without it the unit is done again.
 makes() { outputs+=("$@"); }
@@ -52,33 +52,33 @@ missing_output() {
   done
 }
 
-# run_unit NUMBER[.PART] TITLE DIR FUNCTION [ARGUMENT...]: log and stamp go to DIR/logs.
+# run_unit NUMBER[.PART] TITLE DIR FUNCTION [ARGUMENT...]: log and stamp go to DIR/logs. The stamp
+# says "began" or "done", and the hash of the record.
 run_unit() {
-  local unit=$1 unit_number=${1%%.*} title=$2 dir=$3 key lock status=0 start=$SECONDS stamp began
+  local unit=$1 unit_number=${1%%.*} title=$2 dir=$3 key lock status=0 start=$SECONDS stamp
   shift 3
-  stamp=$dir/logs/.$unit.done began=$dir/logs/.$unit.began log=$dir/logs/stage_$unit.log
+  stamp=$dir/logs/.stage_$unit log=$dir/logs/stage_$unit.log
   where="stage $unit_number ($title)"
   mkdir -p "$dir/logs"
   # Two runs at once (two decoders, say) share their data: the second waits, then finds it done.
-  exec {lock}>"$dir/logs/.$unit.lock"
+  exec {lock}>>"$stamp"
   if command -v flock >/dev/null && ! flock -n "$lock"; then
     say "waiting for another run.sh that is in $title" && flock "$lock"
   fi
   doing=record record='' outputs=()
   "$@"
   key=$(hash_of <<<"$record")
-  if ! redone "$unit_number" && [[ $key == "$(cat "$stamp" 2>/dev/null)" && -z $(missing_output) ]]; then
+  if ! redone "$unit_number" && [[ $(cat "$stamp") == "done $key" && -z $(missing_output) ]]; then
     say "$title: done already"
     exec {lock}>&-
     return
   fi
   # A training that was cut short goes on, unless it was another one: that is put aside.
-  if [[ -e $dir/checkpoint.pth && (-e $stamp || $key != "$(cat "$began" 2>/dev/null)") ]]; then
+  if [[ -e $dir/checkpoint.pth && $(cat "$stamp") != "began $key" ]]; then
     put_aside "$dir"
     mkdir -p "$dir/logs"
   fi
-  rm -f "$stamp"
-  echo "$key" >"$began"
+  echo "began $key" >"$stamp"
   say "$title ... (log: $log)"
   set -m # a process group of its own, so that an interrupt can end all of it
   (
@@ -91,7 +91,7 @@ run_unit() {
   job=''
   if ((status)); then unit_failed "$status"; fi
   if [[ -n $(missing_output) ]]; then fail "$where failed: it made no $(missing_output); see $log"; fi
-  echo "$key" >"$stamp"
+  echo "done $key" >"$stamp"
   exec {lock}>&-
   say "$title: $((SECONDS - start)) s"
 }

@@ -46,7 +46,8 @@ collect_shapes() { # stage 10: train|valid SET
 }
 
 train_model() { # stage 11
-  local text part set args=()
+  local text part set args=() gpu_args=()
+  if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
   after "$stats" 10.train
   after "$stats" 10.valid
   reads "${opt[${task}_config]}" "$decoder_config"
@@ -69,7 +70,8 @@ train_model() { # stage 11
     args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder")
   fi
   py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" --output_dir "$experiment" \
-    --seed "${opt[seed]}" --resume true "${train_args[@]}" :: --ngpu "${opt[ngpu]}"
+    --seed "${opt[seed]}" --resume true "${train_args[@]}" \
+    :: --ngpu "${opt[ngpu]}" "${gpu_args[@]}"
   makes "$experiment/config.yaml" "$experiment/$model"
 }
 

@@ -126,4 +126,4 @@ def test_help_has_a_line_for_each_option():
     assert usage == "Usage: run.sh"
     assert [line.split()[0] for line in lines] == [f"--{name}" for name in DEFAULTS]
     assert lines[3].split(maxsplit=1)[1] == "units (8000; with --mini true: 150)"
-    assert lines[2].split(maxsplit=1)[1] == "its options (none)"
+    assert lines[2].split(maxsplit=1)[1] == "its options"

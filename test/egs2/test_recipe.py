@@ -155,6 +155,22 @@ def recipe(tmp_path):
     return Recipe(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def all_done(tmp_path_factory):
+    recipe = Recipe(tmp_path_factory.mktemp("done"))
+    recipe.ok()
+    return recipe.root
+
+
+@pytest.fixture
+def finished(all_done, tmp_path):
+    """A recipe all of whose stages were run before."""
+    recipe = Recipe(tmp_path)
+    shutil.rmtree(recipe.root)
+    shutil.copytree(all_done, recipe.root)
+    return recipe
+
+
 EXP = "exp/mini/st_train_st_mini_mtla"
 DECODING = f"{EXP}/decode_st_mini_st_model_valid.acc.ave"
 
@@ -298,6 +314,14 @@ def test_options_reach_the_commands(recipe, tmp_path):
     assert "/decode_st_mini_beam_size_10_st_model_valid.loss.best/" in inference
 
 
+def test_several_gpus_train_in_processes(recipe):
+    recipe.ok("--ngpu", "2")
+    assert recipe.call("st_train").endswith(
+        " --ngpu 2 --multiprocessing_distributed true"
+    )
+    assert " --ngpu 1 " in recipe.call("st_inference")
+
+
 def test_a_tag_replaces_the_made_one(recipe):
     recipe.ok("--st_tag", "mine", "--inference_tag", "narrow")
     assert "--output_dir exp/mini/st_mine " in recipe.call("st_train")
@@ -306,16 +330,15 @@ def test_a_tag_replaces_the_made_one(recipe):
     )
 
 
-def test_a_rerun_skips_everything_and_prints_the_table(recipe):
-    recipe.ok()
-    done = recipe.ok()
-    assert recipe.calls == []
+def test_a_rerun_skips_everything_and_prints_the_table(finished):
+    done = finished.ok()
+    assert finished.calls == []
     assert done.stdout.count("done already") == 15
     assert done.stdout.splitlines()[-1] == "|model|BLEU|"
-    recipe.ok(
+    finished.ok(
         "--nj", "5", "--num_threads", "3", "--ngpu", "2", "--gpu_inference", "false"
     )
-    assert recipe.calls == []  # how many processes is no reason to start again
+    assert finished.calls == []  # how many processes is no reason to start again
 
 
 @pytest.mark.parametrize(
@@ -332,10 +355,9 @@ def test_a_rerun_skips_everything_and_prints_the_table(recipe):
         (["--inference_args", "--beam_size 2"], "st_inference"),
     ],
 )
-def test_a_changed_option_reruns_what_depends_on_it(recipe, options, first):
-    recipe.ok()
-    recipe.ok(*options)
-    assert recipe.commands == PIPELINE[PIPELINE.index(first) :]
+def test_a_changed_option_reruns_what_depends_on_it(finished, options, first):
+    finished.ok(*options)
+    assert finished.commands == PIPELINE[PIPELINE.index(first) :]
 
 
 @pytest.mark.parametrize(
@@ -347,12 +369,11 @@ def test_a_changed_option_reruns_what_depends_on_it(recipe, options, first):
         (f"{EXP}/valid.acc.ave.pth", "st_inference"),
     ],
 )
-def test_a_changed_file_reruns_what_depends_on_it(recipe, file, first):
-    recipe.ok()
-    with open(recipe.dir / file, "a") as f:
+def test_a_changed_file_reruns_what_depends_on_it(finished, file, first):
+    with open(finished.dir / file, "a") as f:
         f.write("seed: 3\n")
-    recipe.ok()
-    assert recipe.commands == PIPELINE[PIPELINE.index(first) :]
+    finished.ok()
+    assert finished.commands == PIPELINE[PIPELINE.index(first) :]
 
 
 def test_a_further_test_set_does_not_train_again(recipe):
@@ -367,12 +388,11 @@ def test_a_further_test_set_does_not_train_again(recipe):
     ]
 
 
-def test_another_decoder_shares_the_data_and_keeps_the_first_model(recipe):
-    recipe.ok()
-    recipe.ok("--decoder", "mha")
-    recipe.ok()
-    assert recipe.calls == []
-    assert not (recipe.dir / "exp/mini/.old").exists()
+def test_another_decoder_shares_the_data_and_keeps_the_first_model(finished):
+    finished.ok("--decoder", "mha")
+    finished.ok()
+    assert finished.calls == []
+    assert not (finished.dir / "exp/mini/.old").exists()
 
 
 def test_a_lost_output_is_made_again(recipe):
@@ -384,14 +404,13 @@ def test_a_lost_output_is_made_again(recipe):
     assert "tst-HE" in recipe.call("st_inference")
 
 
-def test_stage_redoes_from_there_on(recipe):
-    recipe.ok()
-    recipe.ok("--stage", "12")
-    assert recipe.commands == PIPELINE[PIPELINE.index("st_inference") :]
-    recipe.ok("--stage", "3", "--stop_stage", "5")
-    assert set(recipe.commands) == {"format_wav_scp", "filter_data", "tokens"}
-    recipe.ok()
-    assert recipe.calls == []  # the same data again: nothing to train
+def test_stage_redoes_from_there_on(finished):
+    finished.ok("--stage", "12")
+    assert finished.commands == PIPELINE[PIPELINE.index("st_inference") :]
+    finished.ok("--stage", "3", "--stop_stage", "5")
+    assert set(finished.commands) == {"format_wav_scp", "filter_data", "tokens"}
+    finished.ok()
+    assert finished.calls == []  # the same data again: nothing to train
 
 
 def test_stages_can_be_skipped(recipe):
@@ -466,14 +485,39 @@ def test_a_training_cut_short_goes_on(recipe):
     assert not (recipe.dir / "exp/mini/.old").exists()
 
 
-def test_a_training_with_other_options_starts_afresh_and_keeps_the_old(recipe):
-    recipe.ok()
-    (recipe.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\n")
-    done = recipe.ok()
-    assert (recipe.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
-    (old,) = (recipe.dir / "exp/mini/.old").iterdir()
+def test_a_training_with_other_options_starts_afresh_and_keeps_the_old(finished):
+    (finished.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\n")
+    done = finished.ok()
+    assert (finished.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
+    (old,) = (finished.dir / "exp/mini/.old").iterdir()
     assert (old / "checkpoint.pth").exists()
     assert f"kept in exp/mini/.old/{old.name}" in done.stdout
+
+
+def test_a_finished_training_asked_for_again_starts_afresh(finished):
+    finished.ok("--stage", "11")
+    assert finished.commands == PIPELINE[PIPELINE.index("st_train") :]
+    assert (finished.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
+    assert len(list((finished.dir / "exp/mini/.old").iterdir())) == 1
+
+
+def test_two_runs_at_once_share_the_work(recipe):
+    (recipe.faults / "make_mini").write_text("sleep 1")
+    first, second = (
+        subprocess.Popen(
+            [recipe.dir / "run.sh", *recipe.options("--decoder", decoder)],
+            env=recipe.env,
+            text=True,
+            stdout=subprocess.PIPE,
+        )
+        for decoder in ("mha", "mla")
+    )
+    said = first.communicate(timeout=60)[0] + second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "stage 1: waiting for another run.sh that is in data preparation" in said
+    assert sorted(recipe.commands) == sorted(
+        PIPELINE + PIPELINE[PIPELINE.index("st_train") :]
+    )
 
 
 def test_an_interrupt_ends_the_command_and_the_rerun_goes_on(recipe, tmp_path):
@@ -524,6 +568,9 @@ def test_what_cannot_work_is_refused_before_any_work(recipe):
     )
     assert recipe.refused("--st_config", "conf/no.yaml") == (
         "run.sh: --st_config: no such file or folder: conf/no.yaml"
+    )
+    assert recipe.refused("--stage", "14") == (
+        "run.sh: nothing to do: --stage 14 comes after --stop_stage 13"
     )
     assert "--feats_normalize" in recipe.refused("--feats_normalize", "global_mvn")
     assert "--python" in recipe.refused("--python", "/no/python", python=False)
