@@ -107,7 +107,7 @@ put_aside() {
 unit_failed() {
   local reason
   reason=$(grep -aE '(^|[^[:alpha:]])error: |^[[:alnum:]_.]+(Error|Exception)(:|$)' "$log" | tail -n 1 || true)
-  if (($1 > 128)); then reason=${reason:-killed by signal $(($1 - 128))}; fi
+  if (($1 > 128)); then reason="killed by signal $(($1 - 128))"; fi
   fail "$where failed${reason:+: $reason}; see $log"
 }
 

@@ -72,7 +72,7 @@ train_model() { # stage 11
   py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" --output_dir "$experiment" \
     --seed "${opt[seed]}" --resume true "${train_args[@]}" \
     :: --ngpu "${opt[ngpu]}" "${gpu_args[@]}"
-  makes "$experiment/config.yaml" "$experiment/$model"
+  makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
 }
 
 decode() { # stage 12: SET

@@ -460,7 +460,7 @@ def test_a_failing_stage_ends_with_its_error_and_a_rerun_goes_on_there(recipe):
             "echo Traceback; echo '  File x'; echo 'KeyError: 3'; exit 1",
             " failed: KeyError: 3; see",
         ),
-        ("kill -KILL $$", " failed: killed by signal 9; see"),
+        ("echo error: old; kill -KILL $$", " failed: killed by signal 9; see"),
         ("exit 1", " failed; see"),
         ("exit 0", " failed: it made no dump/mini/raw/org/train.en-de/wav.scp; see"),
     ],
@@ -492,6 +492,13 @@ def test_a_training_with_other_options_starts_afresh_and_keeps_the_old(finished)
     (old,) = (finished.dir / "exp/mini/.old").iterdir()
     assert (old / "checkpoint.pth").exists()
     assert f"kept in exp/mini/.old/{old.name}" in done.stdout
+
+
+def test_a_mistyped_model_does_not_train_again(finished):
+    done = finished.run("--inference_st_model", "valid.acc.avg.pth")
+    assert done.returncode == 1 and finished.calls == []
+    assert f"error: {EXP}/valid.acc.avg.pth is missing" in done.stderr
+    assert (finished.dir / EXP / "checkpoint.pth").exists()
 
 
 def test_a_finished_training_asked_for_again_starts_afresh(finished):
