@@ -69,6 +69,7 @@ def format_wav_scp(
     utterances = sorted(span.utterance for group in spans.values() for span in group)
     if not utterances:
         raise InputError(f"{data} has no utterance: prepare the data again")
+    copy_texts(data, out, utterances)  # first: it finds gaps before the long work
     folder = out / "data"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
@@ -86,7 +87,6 @@ def format_wav_scp(
     for path in folder.iterdir():
         if path.suffix in (".flac", ".wav", ".tmp") and path.name not in known:
             path.unlink()
-    copy_texts(data, out, utterances)
     write_audio_tables(out, paths, samples, audio_format)
     hours = sum(samples.values()) / fs / 3600
     lines = [f"{out}: {len(paths)} utterances, {hours:.2f} h"]

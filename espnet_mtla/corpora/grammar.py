@@ -11,8 +11,8 @@ import yaml
 from espnet_mtla.errors import InputError
 
 _SLOT = re.compile(r"\{(\w+)(?:#(\d))?(?:\.(\w+))?\}")
-# A template set is exhausted when this many draws in a row bring nothing new.
-_PATIENCE = 5000
+# The grammar is exhausted when this many draws in a row bring nothing new.
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True)

@@ -164,15 +164,16 @@ def read_split(data: Path, split: str, language: str) -> Split:
                 f"{where} ends at {end:.2f} s but {path} at {seconds[wav]:.2f} s: "
                 "fetch the corpus again"
             )
+        if start >= seconds[wav]:
+            result.dropped["without audio"] += 1
+            continue
         widen = max(0.0, _MIN_SECONDS - duration) / 2
         start, end = max(0.0, start - widen), min(seconds[wav], end + widen)
         talk = _talk_id(wav)
         if result.wavs.get(talk, path) != path:
             raise InputError(f"{where}: {wav} and {result.wavs[talk].name} share an id")
         utterance = f"{talk}_{round(1000 * start):07d}_{round(1000 * end):07d}"
-        if end <= start:
-            result.dropped["without audio"] += 1
-        elif utterance in result.segments:
+        if utterance in result.segments:
             result.dropped["with the times of another one"] += 1
         else:
             result.wavs[talk] = path

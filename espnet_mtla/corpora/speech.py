@@ -4,6 +4,7 @@ import json
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -58,7 +59,8 @@ class Synthesiser:
         return self
 
     def __exit__(self, *_) -> None:
-        self._server.stdin.close()
+        with suppress(BrokenPipeError):  # it may have died with a request unread
+            self._server.stdin.close()
         self._server.stdout.close()
         self._server.wait()
 
@@ -69,11 +71,9 @@ class Synthesiser:
             InputError: espeak-ng does not know the voice or made no sound.
         """
         request = json.dumps({"text": text, **asdict(voice)}) + "\n"
-        try:
+        with suppress(BrokenPipeError):  # it has died: reading its answer says so
             self._server.stdin.write(request.encode())
             self._server.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has died: reading its answer says so
         samples = np.frombuffer(self._read(), dtype="<i2").astype(np.float64) / 2**15
         loud = np.flatnonzero(np.abs(samples) > 0.01)
         if not loud.size:

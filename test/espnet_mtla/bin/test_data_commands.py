@@ -1,0 +1,95 @@
+"""The data commands as a person runs them, one after another."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = [
+    "make_mini",
+    "prepare_must_c",
+    "format_wav_scp",
+    "filter_data",
+    "tokens",
+    "shapes",
+]
+
+
+def _run(name, *options, cwd, **more):
+    return subprocess.run(
+        [sys.executable, "-m", f"espnet_mtla.bin.{name}", *map(str, options)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        **more,
+    )
+
+
+def test_from_nothing_to_shapes(tmp_path):
+    def ok(name, *options):
+        done = _run(name, *options, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    sizes = ("--num_train", 30, "--num_dev", 2, "--num_test", 4)
+    assert "train: 30 utterances" in ok(
+        "make_mini", "--corpus", "must_c", "--out", "mini", *sizes
+    )
+    assert "tst-HE: 1 utterances" in ok("prepare_must_c", "--corpus", "mini")
+    org, raw = "dump/raw/org/train.en-de", "dump/raw/train.en-de"
+    assert "30 utterances" in ok(
+        "format_wav_scp", "--data", "data/train.en-de", "--out", org, "--nj", 2
+    )
+    limits = ("--min_wav_duration", 0.1, "--max_wav_duration", 30)
+    assert "30 of 30" in ok("filter_data", "--data", org, "--out", raw, *limits)
+    for name, text in (("tgt", "text.tc.de"), ("src", "text.lc.rm.en")):
+        ok("tokens", "--text", f"{raw}/{text}", "--nbpe", 60, "--out", name)
+    ok(
+        *("shapes", "--data", raw, "--out", "stats"),
+        *("--text", "text:text.tc.de:tgt/bpe.model"),
+        *("--text", "src_text:text.lc.rm.en:src/bpe.model"),
+    )
+    names = ["speech_shape", "src_text_shape.bpe", "text_shape.bpe"]
+    assert sorted(os.listdir(tmp_path / "stats")) == names
+    for name in names:
+        lines = (tmp_path / "stats" / name).read_text().splitlines()
+        assert len(lines) == 30 and lines == sorted(lines)
+    left = [name for _, _, files in os.walk(tmp_path) for name in files]
+    assert not [name for name in left if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("prepare_must_c --corpus gone", "error: --corpus gone is missing"),
+        ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
+        ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
+        ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
+        ("shapes --data gone --out o --text a:b", "error: --text a:b: give NAME:FILE"),
+        ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(tmp_path, options, message):
+    done = _run(*options.split(), cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_quick_to_import(tmp_path, name):
+    probe = (
+        f"import sys; from espnet_mtla.bin import {name} as command\n"
+        "sys.argv = ['x', '--help']\n"
+        "try: command.main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'espnet2', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(str(slow) if slow else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--" in done.stdout

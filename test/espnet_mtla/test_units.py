@@ -1,0 +1,133 @@
+"""Units, token lists and shapes."""
+
+import re
+
+import numpy as np
+import pytest
+import sentencepiece
+
+from espnet_mtla.corpora.grammar import Grammar
+from espnet_mtla.errors import InputError
+from espnet_mtla.units import load_units, read_tokens, train_units, write_shapes
+
+
+@pytest.fixture
+def text(tmp_path):
+    """A Kaldi text file of 300 German commands."""
+    commands = Grammar.load().distinct(300, np.random.default_rng(0))
+    path = tmp_path / "text.tc.de"
+    path.write_text("".join(f"u{i:03d} {c.german}\n" for i, c in enumerate(commands)))
+    return path
+
+
+@pytest.mark.parametrize("mode", ["unigram", "bpe"])
+def test_the_same_text_gives_the_same_files(text, tmp_path, mode):
+    for name in ("a", "b"):
+        report = train_units([text], 90, mode, tmp_path / name)
+        assert report == f"{tmp_path / name}: 90 tokens from 300 sentences"
+    for name in ("bpe.model", "bpe.vocab", "tokens.txt"):
+        assert (tmp_path / "a" / name).read_bytes() == (
+            tmp_path / "b" / name
+        ).read_bytes()
+
+
+def test_token_list_is_espnet_s(text, tmp_path):
+    train_units([text], 90, "unigram", tmp_path)
+    tokens = read_tokens(tmp_path / "tokens.txt")
+    units = load_units(tmp_path / "bpe.model")
+    assert len(tokens) == len(set(tokens)) == 90
+    assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"
+    for line in text.read_text().splitlines():
+        pieces = units.encode(line.split(maxsplit=1)[1], out_type=str)
+        assert set(pieces) <= set(tokens) - {"<blank>", "<unk>", "<sos/eos>"}
+    vocabulary = (tmp_path / "bpe.vocab").read_text().splitlines()
+    assert [line.split("\t")[0] for line in vocabulary[3:]] == tokens[2:-1]
+    for piece, score in (line.split("\t") for line in vocabulary):
+        assert units.get_score(units.piece_to_id(piece)) == pytest.approx(
+            float(score), rel=1e-5
+        )
+
+
+def test_several_texts_share_their_units(text, tmp_path):
+    other = tmp_path / "text.en"
+    other.write_text("u qqqq\nv\n")
+    report = train_units([text, other], 90, "unigram", tmp_path)
+    assert "from 301 sentences" in report  # one of them is empty
+    assert "q" in (tmp_path / "tokens.txt").read_text()
+
+
+@pytest.mark.parametrize("mode", ["unigram", "bpe"])
+def test_too_many_or_too_few_units_name_what_works(text, tmp_path, mode):
+    with pytest.raises(
+        InputError, match=r"--nbpe 5000 is too large for .*at most \d+"
+    ) as e:
+        train_units([text], 5000, mode, tmp_path / "out")
+    most = int(re.search(r"at most (\d+)", str(e.value))[1])
+    with pytest.raises(
+        InputError, match=r"--nbpe 9 is too small for .*at least \d+"
+    ) as e:
+        train_units([text], 9, mode, tmp_path / "out")
+    least = int(re.search(r"at least (\d+)", str(e.value))[1])
+    assert not (tmp_path / "out").exists()
+    for nbpe in (least, most):
+        train_units([text], nbpe, mode, tmp_path / "out")
+        assert len(read_tokens(tmp_path / "out/tokens.txt")) == nbpe
+
+
+def test_no_text_is_an_error(tmp_path):
+    (tmp_path / "text").write_text("a\nb\n")
+    with pytest.raises(InputError, match="text: no text to train units on"):
+        train_units([tmp_path / "text"], 10, "unigram", tmp_path / "out")
+    with pytest.raises(InputError, match="gone is missing"):
+        train_units([tmp_path / "gone"], 10, "unigram", tmp_path / "out")
+
+
+@pytest.fixture
+def data(tmp_path, text):
+    """Units, and a formatted directory of two utterances with two texts."""
+    train_units([text], 90, "unigram", tmp_path / "units")
+    folder = tmp_path / "dump"
+    folder.mkdir()
+    (folder / "utt2num_samples").write_text("a 16000\nb 12345\n")
+    (folder / "text.tc.de").write_text("a Mach das Licht an.\nb Wie spät ist es?\n")
+    (folder / "text").write_text("b spät\na Licht\n")  # in another order
+    return folder
+
+
+def test_shapes(data, tmp_path):
+    model = tmp_path / "units" / "bpe.model"
+    texts = [("text", "text.tc.de", model), ("src_text", "text", model)]
+    write_shapes(data, tmp_path / "stats", texts)
+    stats = tmp_path / "stats"
+    assert (stats / "speech_shape").read_text() == "a 16000\nb 12345\n"
+    units = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    for name, sentences in (
+        ("text", ["Mach das Licht an.", "Wie spät ist es?"]),
+        ("src_text", ["Licht", "spät"]),
+    ):
+        counts = [len(units.encode(sentence)) for sentence in sentences]
+        wanted = f"a {counts[0]},90\nb {counts[1]},90\n"
+        assert (stats / f"{name}_shape.bpe").read_text() == wanted
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("dump/text", "a x\nb\n", "text has no text for b: run filter_data"),
+        ("dump/text", "a x\n", "text has no text for b"),
+        ("dump/text", None, "dump/text is missing"),
+        ("dump/utt2num_samples", None, "utt2num_samples is missing"),
+        ("units/bpe.model", None, "bpe.model is missing: train the units"),
+        ("units/bpe.model", "junk", "bpe.model is not a sentencepiece model"),
+        ("units/tokens.txt", None, "tokens.txt is missing: train the units"),
+        ("units/tokens.txt", "a\nb\nc\n", "tokens.txt is not a token list"),
+    ],
+)
+def test_shape_errors_write_nothing(data, tmp_path, name, content, message):
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    texts = [("text", "text", tmp_path / "units" / "bpe.model")]
+    with pytest.raises(InputError, match=message):
+        write_shapes(data, tmp_path / "stats", texts)
+    assert not (tmp_path / "stats").exists()
