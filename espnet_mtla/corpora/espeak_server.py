@@ -17,6 +17,7 @@ import json
 import os
 import struct
 import sys
+from typing import NoReturn
 
 import espeakng_loader
 
@@ -61,6 +62,19 @@ def _answer(payload: bytes, error: bool = False) -> None:
     out.flush()
 
 
+def _serve(lib: ctypes.CDLL, line: bytes) -> NoReturn:
+    """Answer one request and end this process: with 1 if there was no answer."""
+    status = 1
+    try:
+        try:
+            _answer(_speak(lib, json.loads(line)))
+        except ValueError as e:
+            _answer(str(e).encode(), error=True)
+        status = 0
+    finally:
+        os._exit(status)
+
+
 def main() -> None:
     """Answer requests from stdin until it is closed."""
     try:
@@ -75,15 +89,14 @@ def main() -> None:
     for line in sys.stdin.buffer:
         child = os.fork()
         if child == 0:
-            try:
-                _answer(_speak(lib, json.loads(line)))
-            except ValueError as e:
-                _answer(str(e).encode(), error=True)
-            os._exit(0)
+            _serve(lib, line)
         _, status = os.waitpid(child, 0)
         if status:
             _answer(f"espeak-ng died (status {status})".encode(), error=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(1)  # nobody is left to answer, or to read a traceback

@@ -1,5 +1,8 @@
 """One function over many jobs, in this process or in several."""
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -21,5 +24,19 @@ def parallel_map(
         return
     # Large enough to amortise the queue, small enough to share the work.
     chunk = max(1, min(100, len(jobs) // (8 * nj)))
-    with ProcessPoolExecutor(nj) as pool:
+    with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
         yield from pool.map(function, jobs, chunksize=chunk)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, even if that was killed.
+
+    It would otherwise wait for jobs for ever, and write files a rerun has
+    written already.
+    """
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
