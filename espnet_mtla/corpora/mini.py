@@ -138,7 +138,7 @@ def make_mini(out: Path | str, recipe: Recipe, nj: int = 1) -> str:
     marker, data = out / MARKER, out / "en-de" / "data"
     state = _read_marker(marker)
     done = state.get("complete") and state["recipe"] == vars(recipe)
-    if done and state["files"] == _count(data):
+    if done and state.get("files") == _count(data):
         return f"{out}: complete already, left as it is\n{state['summary']}"
     if not marker.exists() and data.parent.exists():
         raise InputError(f"--out {out} holds another corpus: choose another folder")
