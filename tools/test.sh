@@ -13,7 +13,7 @@ failed=()
 "$bin/ruff" check . || failed+=("ruff check")
 "$bin/ruff" format --check . || failed+=("ruff format")
 mapfile -t scripts < <(find .ci/run egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
-  -not -path '*/downloads/*' -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
+  -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
 "$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)
 "$bin/python" -m pytest "$@" || failed+=(pytest)
 if ((${#failed[@]})); then

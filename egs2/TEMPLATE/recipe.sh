@@ -92,7 +92,6 @@ describe_task() {
       text_file=([text]=text.${opt[tgt_case]}.$tgt [src_text]=text.${opt[src_case]}.$src)
       units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_${opt[tgt_case]}_$tgt
       units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_${opt[src_case]}_$src
-      stats=${opt[expdir]}/st_stats_raw_$src-${tgt}_bpe_${opt[bpemode]}${nbpe[text]}_${nbpe[src_text]}
       scorer=score_st score_dir=score_bleu
       ;;
   esac
@@ -152,7 +151,7 @@ settle() {
     opt[gpu_inference]=$( ((opt[ngpu])) && echo true || echo false)
   fi
   opt[nj]=${opt[nj]:-$(cores)}
-  corpus_dir=${opt[$corpus]:-downloads/mini/$corpus_folder}
+  corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
   if [[ ${opt[seed]} != "${option_default[seed]}" ]]; then tag+=_seed${opt[seed]}; fi

@@ -1,6 +1,6 @@
 # What each stage does, with ESPnet's numbers. Sourced by recipe.sh, whose variables it uses.
-# Finished units leave stamps beside what they made: in the data, dump, statistics, experiment and
-# decoding folders.
+# Finished units leave stamps beside what they made: in the data, dump, experiment and decoding
+# folders.
 # shellcheck shell=bash disable=SC2154
 
 prepare() { # stage 1
@@ -33,23 +33,11 @@ make_tokens() { # stage 5: TEXT
   makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
 }
 
-collect_shapes() { # stage 10: train|valid SET
-  local text args=()
-  after "${opt[dumpdir]}" "4.$2"
-  makes "$stats/$1/speech_shape"
-  for text in "${texts[@]}"; do
-    after "${opt[datadir]}" "5.$text"
-    args+=(--text "$text:${text_file[$text]}:${units[$text]}/bpe.model")
-    makes "$stats/$1/${text}_shape.bpe"
-  done
-  py shapes --data "$raw/$2" --out "$stats/$1" "${args[@]}"
-}
-
 train_model() { # stage 11
   local text part set args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
-  after "$stats" 10.train
-  after "$stats" 10.valid
+  for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "4.$set"; done
+  for text in "${texts[@]}"; do after "${opt[datadir]}" "5.$text"; done
   reads "${opt[${task}_config]}" "$decoder_config"
   args=(--config "${opt[${task}_config]}" --config "$decoder_config")
   for text in "${texts[@]}"; do
@@ -58,11 +46,11 @@ train_model() { # stage 11
   done
   for part in train valid; do
     set=$raw/${opt[${part}_set]}
+    # Batches are counted in samples of speech alone.
     args+=("--${part}_data_path_and_name_and_type" "$set/wav.scp,speech,sound"
-      "--${part}_shape_file" "$stats/$part/speech_shape")
+      "--${part}_shape_file" "$set/utt2num_samples")
     for text in "${texts[@]}"; do
-      args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text"
-        "--${part}_shape_file" "$stats/$part/${text}_shape.bpe")
+      args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text")
     done
   done
   if [[ -n ${opt[pretrained_asr]} ]]; then
@@ -124,10 +112,7 @@ run_stages() {
     for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "$data" make_tokens "$text"; done
   fi
   if wanted 6; then echo "stages 6-9: language model: not used by this recipe"; fi
-  if wanted 10; then
-    run_unit 10.train "shapes of $train" "$stats" collect_shapes train "$train"
-    run_unit 10.valid "shapes of $valid" "$stats" collect_shapes valid "$valid"
-  fi
+  if wanted 10; then echo "stage 10: statistics: not used with utterance_mvn"; fi
   if wanted 11; then run_unit 11 training "$experiment" train_model; fi
   if wanted 12; then
     for set in "${test_sets[@]}"; do run_unit "12.$set" "decoding $set" "$decoding" decode "$set"; done

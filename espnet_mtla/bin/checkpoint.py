@@ -66,15 +66,12 @@ def check_weights(conf: dict, state: dict, config: str, model: str) -> None:
         for k, v in state.items()
         if k.startswith("decoder.")
     }
-    vocab, size = given.get("embed.weight", (0, 0))
-    try:
+    wanted: dict = {"embed.weight": ("V", "D")}
+    if "embed.weight" in given:
+        options = conf.get("decoder_conf") or {}
         with torch.device("meta"):
-            decoder = DECODERS[name](vocab, size, **(conf.get("decoder_conf") or {}))
+            decoder = DECODERS[name](*given["embed.weight"], **options)
         wanted = {k: tuple(v.shape) for k, v in decoder.state_dict().items()}
-    except InputError as e:
-        if size:
-            raise InputError(f"{config}: {e}") from None
-        wanted = {"embed.weight": ()}
     wrong = [k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k)]
     if wrong:
         raise InputError(

@@ -27,12 +27,9 @@ echo >>"$CALLS"
 if [[ -e $FAULTS/$command ]]; then
   . "$FAULTS/$command"
 fi
-out='' text=()
+out=''
 while (($#)); do
-  case $1 in
-    --out | --output_dir) out=$2 ;;
-    --text) text+=("${2%%:*}") ;;
-  esac
+  case $1 in --out | --output_dir) out=$2 ;; esac
   shift
 done
 mkdir -p "$(dirname "$out")"
@@ -42,10 +39,6 @@ case $command in
   prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}.en-de/{wav.scp,text.tc.de} ;;
   format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text.tc.de,text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
-  shapes)
-    touch_all "$out/speech_shape"
-    for t in "${text[@]}"; do touch_all "$out/${t}_shape.bpe"; done
-    ;;
   st_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}
     echo trained >>"$out/checkpoint.pth"
@@ -62,7 +55,6 @@ PIPELINE = (
     + ["format_wav_scp"] * 4
     + ["filter_data"] * 2
     + ["tokens"] * 2
-    + ["shapes"] * 2
     + ["st_train"]
     + ["st_inference"] * 2
     + ["score_st"] * 2
@@ -179,11 +171,11 @@ def test_all_stages_in_order_with_their_arguments(recipe):
     done = recipe.ok("--ngpu", "0", "--nj", "3")
     assert recipe.commands == PIPELINE
     assert recipe.call("make_mini") == (
-        "make_mini --corpus must_c --out downloads/mini/MUSTC_v1.0"
+        "make_mini --corpus must_c --out data/mini/downloads/MUSTC_v1.0"
         " --num_train 4000 --num_dev 150 --num_test 200 --seed 1"
     )
     assert recipe.call("prepare_must_c") == (
-        "prepare_must_c --corpus downloads/mini/MUSTC_v1.0 --tgt_lang de --out data/mini"
+        "prepare_must_c --corpus data/mini/downloads/MUSTC_v1.0 --tgt_lang de --out data/mini"
     )
     assert recipe.call("format_wav_scp") == (
         "format_wav_scp --data data/mini/train.en-de --out dump/mini/raw/org/train.en-de"
@@ -206,11 +198,6 @@ def test_all_stages_in_order_with_their_arguments(recipe):
     assert recipe.call("tokens", 1) == (
         f"tokens --text {train}/text.lc.rm.en --nbpe 150 --bpemode unigram --out {src}"
     )
-    stats = "exp/mini/st_stats_raw_en-de_bpe_unigram150_150"
-    assert recipe.call("shapes", 1) == (
-        f"shapes --data {dev} --out {stats}/valid --text text:text.tc.de:{tgt}/bpe.model"
-        f" --text src_text:text.lc.rm.en:{src}/bpe.model"
-    )
     assert recipe.call("st_train") == " ".join(
         [
             "st_train --config conf/train_st_mini.yaml --config ../../../conf/decoder/mtla.yaml",
@@ -220,11 +207,9 @@ def test_all_stages_in_order_with_their_arguments(recipe):
         ]
         + [
             f"--{part}_data_path_and_name_and_type {data}/wav.scp,speech,sound"
-            f" --{part}_shape_file {stats}/{part}/speech_shape"
+            f" --{part}_shape_file {data}/utt2num_samples"
             f" --{part}_data_path_and_name_and_type {data}/text.tc.de,text,text"
-            f" --{part}_shape_file {stats}/{part}/text_shape.bpe"
             f" --{part}_data_path_and_name_and_type {data}/text.lc.rm.en,src_text,text"
-            f" --{part}_shape_file {stats}/{part}/src_text_shape.bpe"
             for part, data in (("train", train), ("valid", dev))
         ]
         + [
@@ -415,9 +400,9 @@ def test_stage_redoes_from_there_on(finished):
 
 def test_stages_can_be_skipped(recipe):
     recipe.ok("--skip_train", "true", "--skip_eval", "true")
-    assert recipe.commands == PIPELINE[: PIPELINE.index("shapes")]
+    assert recipe.commands == PIPELINE[: PIPELINE.index("st_train")]
     recipe.ok("--skip_data_prep", "true", "--stop_stage", "11")
-    assert recipe.commands == ["shapes", "shapes", "st_train"]
+    assert recipe.commands == ["st_train"]
 
 
 def test_a_missing_earlier_stage_is_named(recipe):

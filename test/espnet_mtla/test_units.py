@@ -8,7 +8,7 @@ import sentencepiece
 
 from espnet_mtla.corpora.grammar import Grammar
 from espnet_mtla.errors import InputError
-from espnet_mtla.units import load_units, read_tokens, train_units, write_shapes
+from espnet_mtla.units import train_units
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_the_same_text_gives_the_same_files(text, tmp_path, mode):
 
 def test_token_list_is_espnet_s(text, tmp_path):
     train_units([text], 90, "unigram", tmp_path)
-    tokens = read_tokens(tmp_path / "tokens.txt")
-    units = load_units(tmp_path / "bpe.model")
+    tokens = (tmp_path / "tokens.txt").read_text("utf-8").splitlines()
+    units = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "bpe.model"))
     assert len(tokens) == len(set(tokens)) == 90
     assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"
     for line in text.read_text().splitlines():
@@ -71,7 +71,9 @@ def test_too_many_or_too_few_units_name_what_works(text, tmp_path, mode):
     assert not (tmp_path / "out").exists()
     for nbpe in (least, most):
         train_units([text], nbpe, mode, tmp_path / "out")
-        assert len(read_tokens(tmp_path / "out/tokens.txt")) == nbpe
+        assert (
+            len((tmp_path / "out/tokens.txt").read_text("utf-8").splitlines()) == nbpe
+        )
 
 
 def test_no_text_is_an_error(tmp_path):
@@ -80,54 +82,3 @@ def test_no_text_is_an_error(tmp_path):
         train_units([tmp_path / "text"], 10, "unigram", tmp_path / "out")
     with pytest.raises(InputError, match="gone is missing"):
         train_units([tmp_path / "gone"], 10, "unigram", tmp_path / "out")
-
-
-@pytest.fixture
-def data(tmp_path, text):
-    """Units, and a formatted directory of two utterances with two texts."""
-    train_units([text], 90, "unigram", tmp_path / "units")
-    folder = tmp_path / "dump"
-    folder.mkdir()
-    (folder / "utt2num_samples").write_text("a 16000\nb 12345\n")
-    (folder / "text.tc.de").write_text("a Mach das Licht an.\nb Wie spät ist es?\n")
-    (folder / "text").write_text("b spät\na Licht\n")  # in another order
-    return folder
-
-
-def test_shapes(data, tmp_path):
-    model = tmp_path / "units" / "bpe.model"
-    texts = [("text", "text.tc.de", model), ("src_text", "text", model)]
-    write_shapes(data, tmp_path / "stats", texts)
-    stats = tmp_path / "stats"
-    assert (stats / "speech_shape").read_text() == "a 16000\nb 12345\n"
-    units = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    for name, sentences in (
-        ("text", ["Mach das Licht an.", "Wie spät ist es?"]),
-        ("src_text", ["Licht", "spät"]),
-    ):
-        counts = [len(units.encode(sentence)) for sentence in sentences]
-        wanted = f"a {counts[0]},90\nb {counts[1]},90\n"
-        assert (stats / f"{name}_shape.bpe").read_text() == wanted
-
-
-@pytest.mark.parametrize(
-    "name, content, message",
-    [
-        ("dump/text", "a x\nb\n", "text has no text for b: run filter_data"),
-        ("dump/text", "a x\n", "text has no text for b"),
-        ("dump/text", None, "dump/text is missing"),
-        ("dump/utt2num_samples", None, "utt2num_samples is missing"),
-        ("units/bpe.model", None, "bpe.model is missing: train the units"),
-        ("units/bpe.model", "junk", "bpe.model is not a sentencepiece model"),
-        ("units/tokens.txt", None, "tokens.txt is missing: train the units"),
-        ("units/tokens.txt", "a\nb\nc\n", "tokens.txt is not a token list"),
-    ],
-)
-def test_shape_errors_write_nothing(data, tmp_path, name, content, message):
-    (tmp_path / name).unlink()
-    if content is not None:
-        (tmp_path / name).write_text(content)
-    texts = [("text", "text", tmp_path / "units" / "bpe.model")]
-    with pytest.raises(InputError, match=message):
-        write_shapes(data, tmp_path / "stats", texts)
-    assert not (tmp_path / "stats").exists()

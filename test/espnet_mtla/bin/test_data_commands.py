@@ -12,7 +12,6 @@ COMMANDS = [
     "format_wav_scp",
     "filter_data",
     "tokens",
-    "shapes",
 ]
 
 
@@ -27,7 +26,7 @@ def _run(name, *options, cwd, **more):
     )
 
 
-def test_from_nothing_to_shapes(tmp_path):
+def test_from_nothing_to_units(tmp_path):
     def ok(name, *options):
         done = _run(name, *options, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -46,16 +45,9 @@ def test_from_nothing_to_shapes(tmp_path):
     assert "30 of 30" in ok("filter_data", "--data", org, "--out", raw, *limits)
     for name, text in (("tgt", "text.tc.de"), ("src", "text.lc.rm.en")):
         ok("tokens", "--text", f"{raw}/{text}", "--nbpe", 60, "--out", name)
-    ok(
-        *("shapes", "--data", raw, "--out", "stats"),
-        *("--text", "text:text.tc.de:tgt/bpe.model"),
-        *("--text", "src_text:text.lc.rm.en:src/bpe.model"),
-    )
-    names = ["speech_shape", "src_text_shape.bpe", "text_shape.bpe"]
-    assert sorted(os.listdir(tmp_path / "stats")) == names
-    for name in names:
-        lines = (tmp_path / "stats" / name).read_text().splitlines()
-        assert len(lines) == 30 and lines == sorted(lines)
+        assert len((tmp_path / name / "tokens.txt").read_text().splitlines()) == 60
+    samples = (tmp_path / raw / "utt2num_samples").read_text().splitlines()
+    assert len(samples) == 30 and samples == sorted(samples)
     left = [name for _, _, files in os.walk(tmp_path) for name in files]
     assert not [name for name in left if name.endswith(".tmp")]
 
@@ -67,7 +59,6 @@ def test_from_nothing_to_shapes(tmp_path):
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
-        ("shapes --data gone --out o --text a:b", "error: --text a:b: give NAME:FILE"),
         ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
     ],
 )

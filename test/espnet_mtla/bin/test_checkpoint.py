@@ -1,0 +1,63 @@
+"""A checkpoint must be the one its configuration was trained with."""
+
+import pytest
+import torch
+import yaml
+
+from espnet_mtla.bin.checkpoint import check_checkpoint
+from espnet_mtla.errors import InputError
+from espnet_mtla.registry import DECODERS
+
+CONF = {"attention_heads": 2, "num_blocks": 1, "linear_units": 8}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(decoder="mtla", weights="mtla", options=None):
+        conf = {"decoder": decoder, "decoder_conf": CONF | (options or {})}
+        config, model = tmp_path / "config.yaml", tmp_path / "valid.acc.ave.pth"
+        config.write_text(yaml.safe_dump(conf), encoding="utf-8")
+        state = DECODERS[weights](6, 16, **CONF).state_dict()
+        state = {f"decoder.{k}": v for k, v in state.items()}
+        torch.save({**state, "encoder.w": torch.ones(1)}, model)
+        return str(config), str(model)
+
+    return save
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_its_own_passes(saved, name):
+    check_checkpoint(*saved(name, name))
+
+
+@pytest.mark.parametrize(("name", "other"), [("mtla", "mla"), ("mha", "mqa")])
+def test_another_decoders_is_refused(saved, name, other):
+    with pytest.raises(InputError, match=rf"ave.pth is not a checkpoint of .*{name}"):
+        check_checkpoint(*saved(name, other))
+
+
+def test_another_size_is_refused(saved):
+    with pytest.raises(InputError, match=r"not a checkpoint of .*weights differ"):
+        check_checkpoint(*saved(options={"num_blocks": 2}))
+
+
+def test_an_empty_or_broken_file_is_refused(saved):
+    config, model = saved()
+    torch.save({}, model)
+    with pytest.raises(InputError, match="an empty checkpoint"):
+        check_checkpoint(config, model)
+    torch.save({"encoder.w": torch.ones(1)}, model)
+    with pytest.raises(InputError, match="not a checkpoint of"):
+        check_checkpoint(config, model)
+    with open(model, "w") as f:
+        f.write("not a checkpoint")
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        check_checkpoint(config, model)
+
+
+def test_a_missing_file_is_named(saved):
+    config, model = saved()
+    with pytest.raises(InputError, match="no such model file; train first"):
+        check_checkpoint(config, model + "x")
+    with pytest.raises(InputError, match="no such config"):
+        check_checkpoint(None, model)

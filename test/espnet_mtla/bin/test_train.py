@@ -1,0 +1,86 @@
+"""Merging configurations before ESPnet's trainer takes over."""
+
+import pytest
+import yaml
+
+from espnet_mtla.bin.train import merged_config, split_configs, train
+from espnet_mtla.errors import InputError
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_later_files_win_key_by_key(tmp_path):
+    recipe = write(
+        tmp_path / "a.yaml",
+        "decoder_conf: {num_blocks: 3, linear_units: 5}\nlr: [1, 2]",
+    )
+    variant = write(
+        tmp_path / "b.yaml", "decoder: mtla\ndecoder_conf: {linear_units: 7}\nlr: [3]"
+    )
+    assert merged_config([recipe, variant]) == {
+        "decoder": "mtla",
+        "decoder_conf": {"num_blocks": 3, "linear_units": 7},
+        "lr": [3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [1", "not YAML"), ("- 1\n- 2\n", "give a YAML map"), ("", "give a YAML map")],
+)
+def test_a_broken_file_is_named(tmp_path, text, words):
+    path = write(tmp_path / "broken.yaml", text)
+    with pytest.raises(InputError, match=rf"broken.yaml: {words}"):
+        merged_config([path])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="gone.yaml: no such file"):
+        merged_config([str(tmp_path / "gone.yaml")])
+
+
+def test_other_options_keep_their_order():
+    argv = ["--a", "1", "--config", "x", "--config=y", "--b=2"]
+    assert split_configs(argv) == (["x", "y"], ["--a", "1", "--b=2"])
+
+
+def test_espnet_receives_the_merged_file(tmp_path, monkeypatch):
+    from espnet_mtla import compat
+
+    seen = []
+    monkeypatch.setattr(compat.task_class("st"), "main", lambda cmd: seen.append(cmd))
+    one, two = write(tmp_path / "1.yaml", "a: 1"), write(tmp_path / "2.yaml", "b: ▁")
+    out = tmp_path / "exp"
+    train(
+        "st", ["--config", one, "--config", two, "--output_dir", str(out), "--x", "y"]
+    )
+    assert seen == [
+        ["--config", f"{out}/train.yaml", "--output_dir", str(out), "--x", "y"]
+    ]
+    assert yaml.safe_load((out / "train.yaml").read_text("utf-8")) == {"a": 1, "b": "▁"}
+
+
+def test_bad_decoder_options_are_one_line(tmp_path):
+    """What a person meets: the whole command, refused before anything trains."""
+    import subprocess
+    import sys
+
+    config = write(
+        tmp_path / "t.yaml", "decoder: mtla\ndecoder_conf: {temporal_stride: 0}"
+    )
+    tokens = write(tmp_path / "tokens.txt", "<blank>\n<unk>\na\n<sos/eos>\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "espnet_mtla.bin.st_train", "--config", config]
+        + ["--token_list", tokens, "--src_token_list", tokens, "--ngpu", "0"]
+        + ["--token_type", "char", "--src_token_type", "char"]
+        + ["--output_dir", str(tmp_path / "exp"), "--dry_run", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "error: temporal_stride=0: give an integer of at least 1"

@@ -1,0 +1,68 @@
+"""Batches: planned by length, halved when memory runs out."""
+
+import random
+
+import pytest
+import torch
+
+from espnet_mtla.errors import InputError
+from espnet_mtla.search.batch import halving, plan_batches
+
+
+def test_batches_hold_every_utterance_once_within_bounds():
+    lengths = [random.randint(1, 900) for _ in range(random.randint(1, 200))]
+    size, bound = random.randint(1, 20), random.randint(500, 4000)
+    batches = plan_batches(lengths, size, bound)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[i] for i in batch)
+        assert len(batch) <= size
+        assert len(batch) == 1 or len(batch) * longest <= bound
+    heads = [lengths[batch[0]] for batch in batches]
+    assert heads == sorted(lengths[i] for i in (b[0] for b in batches))[::-1]
+
+
+def test_without_a_bound_only_the_count_limits():
+    assert [len(b) for b in plan_batches([5] * 10, 4, 0)] == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_halves_until_it_fits_and_keeps_the_order(error):
+    batch = list(range(random.randint(4, 30)))
+    room = random.randint(1, 5)
+    tried = []
+
+    def decode(items):
+        tried.append(len(items))
+        if len(items) > room:
+            raise error
+        return [i * 10 for i in items]
+
+    names = [f"u{i}" for i in batch]
+    assert halving(decode, batch, names) == [i * 10 for i in batch]
+    assert (tried[0] > room) == (len(tried) > 1)
+
+
+def test_one_utterance_that_does_not_fit_is_named():
+    def decode(items):
+        if 3 in items:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return items
+
+    with pytest.raises(InputError, match=r"utterance u3 does not fit.*--beam_size"):
+        halving(decode, list(range(6)), [f"u{i}" for i in range(6)])
+
+
+def test_other_errors_are_not_hidden():
+    def decode(items):
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        halving(decode, [1, 2], ["a", "b"])
