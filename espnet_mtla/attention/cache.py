@@ -21,13 +21,14 @@ class PromptCache:
     Attributes:
         parts: one a layer.
         lengths: frames of each prompt, ``(B,)``.
-        mask: cached positions in use, ``(B, S)``; None when that is all.
+        unused: cached positions that are padding, ``(B, 1, 1, S)``; None when
+            there are none.
         open_range: least and most frames in an open chunk, on the host.
     """
 
     parts: list[PromptPart]
     lengths: torch.Tensor
-    mask: torch.Tensor | None
+    unused: torch.Tensor | None
     open_range: tuple[int, int]
 
     @classmethod
@@ -43,7 +44,7 @@ class PromptCache:
         return cls(
             parts,
             lengths,
-            None if full else slots < chunks[:, None],
+            None if full else (slots >= chunks[:, None])[:, None, None],
             (int(rest.min()), int(rest.max())),
         )
 

@@ -44,6 +44,8 @@ class Attention(torch.nn.Module, ABC):
     """Packed positions that share one cache slot."""
     rope_width: int
     """Channels rotated by position."""
+    chunk_width: int = 0
+    """Width of the chunk embeddings it needs."""
     tail_shapes: tuple[tuple[int, int], ...]
     """``(G, w)`` of each tail buffer."""
 
@@ -54,7 +56,14 @@ class Attention(torch.nn.Module, ABC):
 
     def layout(self, lengths: torch.Tensor, n_frames: int, n_tokens: int) -> Layout:
         """Return the :class:`Layout` that :meth:`forward` expects."""
-        return Layout(lengths, n_frames, n_tokens, self.rope_width, self.stride)
+        return Layout(
+            lengths,
+            n_frames,
+            n_tokens,
+            self.rope_width,
+            self.stride,
+            self.chunk_width,
+        )
 
     @abstractmethod
     def forward(
@@ -64,8 +73,8 @@ class Attention(torch.nn.Module, ABC):
 
         Args:
             text: ``(B, L, D)``.
-            prompt: ``(B, T, D)``; frames beyond an utterance's length are
-                ignored.
+            prompt: ``(B, T, D)``, finite; frames beyond an utterance's length
+                have no effect.
 
         Returns:
             ``(B, L, D)``.
@@ -85,7 +94,7 @@ class Attention(torch.nn.Module, ABC):
         self,
         x: torch.Tensor,
         prompt: PromptPart,
-        prompt_mask: torch.Tensor | None,
+        prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
     ) -> torch.Tensor:
@@ -94,7 +103,8 @@ class Attention(torch.nn.Module, ABC):
         Args:
             x: ``(N, D)``.
             prompt: this layer's prompt cache, ``B`` rows; ``N`` is a multiple.
-            prompt_mask: cached positions in use, ``(B, S)``, or None for all.
+            prompt_unused: cached positions that are padding, ``(B, 1, 1, S)``;
+                None when there are none.
             tail: this layer's buffers, each ``(N, G, capacity, w)``, written in
                 place.
 
@@ -106,10 +116,10 @@ class Attention(torch.nn.Module, ABC):
 def attend(
     query: torch.Tensor,
     prompt: PromptPart,
-    prompt_mask: torch.Tensor | None,
+    prompt_unused: torch.Tensor | None,
     tail_keys: torch.Tensor,
     tail_values: torch.Tensor,
-    tail_mask: torch.Tensor | None,
+    tail_unused: torch.Tensor | None,
     scale: float,
 ) -> torch.Tensor:
     """Attend from one token a hypothesis to the shared prompt and its own tail.
@@ -120,10 +130,10 @@ def attend(
     Args:
         query: ``(N, G, M, w)``, ``M`` heads in each of ``G`` groups.
         prompt: ``B`` rows of ``S`` positions.
-        prompt_mask: ``(B, S)`` or None.
+        prompt_unused: padding, ``(B, 1, 1, S)``, or None.
         tail_keys: ``(N, G, n, w)``.
         tail_values: ``(N, G, n, v)``.
-        tail_mask: ``(N, n)`` or None.
+        tail_unused: ``(N, 1, 1, n)`` or None.
 
     Returns:
         ``(N, G, M, v)``.
@@ -134,12 +144,12 @@ def attend(
     folded = (n_utt, n_hyp // n_utt, n_groups, n_heads)  # (B, H, G, M)
     by_utt = query.view(*folded, width).transpose(1, 2).flatten(2, 3)
     scores = by_utt @ prompt.keys.transpose(-1, -2)  # (B, G, H * M, S)
-    if prompt_mask is not None:
-        scores.masked_fill_(~prompt_mask[:, None, None], float("-inf"))
+    if prompt_unused is not None:
+        scores.masked_fill_(prompt_unused, float("-inf"))
     scores = scores.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
     own = query @ tail_keys.transpose(-1, -2)  # (N, G, M, n)
-    if tail_mask is not None:
-        own.masked_fill_(~tail_mask[:, None, None], float("-inf"))
+    if tail_unused is not None:
+        own.masked_fill_(tail_unused, float("-inf"))
     scores = torch.cat((scores.reshape(n_hyp, n_groups, n_heads, size), own), dim=-1)
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
     seen, own = weights.split((size, own.shape[-1]), dim=-1)

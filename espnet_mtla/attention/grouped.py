@@ -14,7 +14,6 @@ from espnet_mtla.attention.contract import (
     Attention,
     PromptPart,
     attend,
-    even,
     head_width,
     positive,
 )
@@ -48,7 +47,12 @@ class GroupedAttention(Attention):
         bias: bool = False,
     ):
         super().__init__()
-        width = even("head width", head_width(size, attention_heads))
+        width = head_width(size, attention_heads)
+        if width % 2:
+            raise InputError(
+                f"attention_heads={attention_heads}: heads of {width} channels cannot "
+                "be rotated, give a number that makes them even"
+            )
         if num_kv_heads is None:
             num_kv_heads = attention_heads
         if attention_heads % positive("num_kv_heads", num_kv_heads):
@@ -105,7 +109,7 @@ class GroupedAttention(Attention):
         self,
         x: torch.Tensor,
         prompt: PromptPart,
-        prompt_mask: torch.Tensor | None,
+        prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
     ) -> torch.Tensor:
@@ -120,10 +124,10 @@ class GroupedAttention(Attention):
         out = attend(
             q.unflatten(1, (self.n_groups, -1)),
             prompt,
-            prompt_mask,
+            prompt_unused,
             keys[:, :, : at.n_slots],
             values[:, :, : at.n_slots],
-            at.tail_mask,
+            at.tail_unused,
             self.rope_width**-0.5,
         )
         return self.linear_out(out.flatten(1))

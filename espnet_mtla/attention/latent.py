@@ -151,10 +151,9 @@ class LatentAttention(Attention):
         """See :meth:`Attention.cache_prompt`."""
         return self._part(*self._latent(prompt, layout.prompt_phase))
 
-    def _write(
-        self, tail: torch.Tensor, latent: torch.Tensor, k_rope: torch.Tensor, at: Step
-    ) -> None:
-        """Put a new token's latent ``(N, r)`` and key ``(N, d_r)`` into the tail."""
+    def _write(self, tail: torch.Tensor, x: torch.Tensor, at: Step) -> None:
+        """Put new tokens ``(N, D)`` into their slot of the tail."""
+        latent, k_rope = self._latent(x, at.phase)
         tail[:, 0, at.index, : self.rank] = latent
         tail[:, 0, at.index, self.rank :] = k_rope
 
@@ -162,13 +161,13 @@ class LatentAttention(Attention):
         self,
         x: torch.Tensor,
         prompt: PromptPart,
-        prompt_mask: torch.Tensor | None,
+        prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
     ) -> torch.Tensor:
         """See :meth:`Attention.step`."""
         (buffer,) = tail
-        self._write(buffer, *self._latent(x, at.phase), at)
+        self._write(buffer, x, at)
         slots = buffer[:, :, : at.n_slots]
         up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
         k_up, v_up = up.split((self.nope_width, self.value_width), dim=1)
@@ -184,10 +183,10 @@ class LatentAttention(Attention):
         out = attend(
             query,
             prompt,
-            prompt_mask,
+            prompt_unused,
             slots,
             slots[..., : self.rank],
-            at.tail_mask,
+            at.tail_unused,
             self.scale,
         ).squeeze(1)
         out = torch.einsum("nhr,hdr->nhd", out, v_up)

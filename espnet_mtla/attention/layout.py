@@ -23,6 +23,7 @@ class Layout:
         n_tokens: ``L``, the padded text size (0 when only a prompt is cached).
         rope_width: channels that the attention rotates.
         stride: tokens merged into a chunk (1 where the variant has no chunks).
+        chunk_width: width of chunk embeddings (0 where there are none).
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Layout:
         n_tokens: int,
         rope_width: int,
         stride: int = 1,
+        chunk_width: int = 0,
     ):
         self.lengths = lengths.to(torch.int64)
         self.n_frames = n_frames
         self.n_tokens = n_tokens
         self.rope_width = rope_width
         self.stride = stride
+        self.chunk_width = chunk_width
         self.device = lengths.device
 
     @cached_property
@@ -70,6 +73,16 @@ class Layout:
         return torch.cat(
             (frame.expand(n_utt, size, -1), token.expand(n_utt, -1, -1)), dim=-1
         ).unsqueeze(1)
+
+    @cached_property
+    def prompt_embedding(self) -> torch.Tensor:
+        """Chunk embedding of each prompt frame, ``(T, chunk_width)``."""
+        return chunk_embedding(self.frames // self.stride, self.chunk_width)
+
+    @cached_property
+    def text_embedding(self) -> torch.Tensor:
+        """Chunk embedding of each text token, ``(B, L, chunk_width)``."""
+        return chunk_embedding(self.tokens // self.stride, self.chunk_width)
 
     # Chunks: those that the prompt completes by itself stay with the prompt;
     # the frames left over (the open chunk) lead the tail, and the text follows.
@@ -127,6 +140,7 @@ class Step:
         stride: tokens merged into a chunk.
         open_range: smallest and largest open chunk of the prompts, on the host,
             so that no step waits for the device.
+        chunk_width: width of chunk embeddings.
     """
 
     def __init__(
@@ -136,10 +150,12 @@ class Step:
         rope_width: int,
         stride: int = 1,
         open_range: tuple[int, int] = (0, 0),
+        chunk_width: int = 0,
     ):
         self.lengths = lengths
         self.index = index
         self.stride = stride
+        self.chunk_width = chunk_width
         self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
         least, most = open_range
         self.n_slots = slot_count(most, index + 1, stride)
@@ -156,9 +172,10 @@ class Step:
         return (self.lengths % self.stride + self.index) // self.stride
 
     @cached_property
-    def chunk(self) -> torch.Tensor:
-        """Chunk of this token on the packed sequence, ``(N,)``."""
-        return (self.lengths + self.index) // self.stride
+    def embedding(self) -> torch.Tensor:
+        """Embedding of this token's chunk, ``(N, chunk_width)``."""
+        chunk = (self.lengths + self.index) // self.stride
+        return chunk_embedding(chunk, self.chunk_width)
 
     @cached_property
     def opens(self) -> torch.Tensor:
@@ -166,14 +183,24 @@ class Step:
         return ((self.lengths + self.index) % self.stride == 0).unsqueeze(-1)
 
     @cached_property
-    def tail_mask(self) -> torch.Tensor | None:
-        """Slots in use, ``(N, n_slots)``; None when that is all of them."""
+    def tail_unused(self) -> torch.Tensor | None:
+        """Slots not in use yet, ``(N, 1, 1, n_slots)``; None when all are."""
         if not self.ragged:
             return None
         j = torch.arange(self.n_slots, device=self.lengths.device)
-        return j <= self.slot[:, None]
+        return (j > self.slot[:, None])[:, None, None]
 
 
 def slot_count(open_frames: int, n_tokens: int, stride: int) -> int:
     """Tail slots taken by an open chunk and the text behind it."""
     return -(-(open_frames + n_tokens) // stride)
+
+
+def chunk_embedding(chunk: torch.Tensor, width: int) -> torch.Tensor:
+    """Sinusoidal embedding ``pe_j`` of chunk indices, ``(...) -> (..., width)``.
+
+    Sine and cosine on alternating channels, counted from 0, float32.
+    """
+    i = torch.arange(0, width, 2, device=chunk.device, dtype=torch.float32)
+    angle = chunk.to(torch.float32).unsqueeze(-1) * 10000.0 ** (-i / width)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)

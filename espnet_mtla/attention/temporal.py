@@ -11,6 +11,7 @@ import torch
 from espnet_mtla.attention.contract import PromptPart, positive
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.rope import Phase
 
 
 class TemporalLatentAttention(LatentAttention):
@@ -30,19 +31,24 @@ class TemporalLatentAttention(LatentAttention):
         super().__init__(size, **options)
         self.stride = positive("temporal_stride", temporal_stride)
         hyper = max(1, self.rank // 4)
+        self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)
         self.linear_p = torch.nn.Linear(self.rank, hyper)
 
-    def _merge_weight(self, latent: torch.Tensor, chunk: torch.Tensor) -> torch.Tensor:
-        """``w``, ``(..., 1)``, of latents ``(..., r)`` in chunks ``(...)``."""
-        pe = chunk_embedding(chunk, self.rank).to(self.linear_c.weight.dtype)
-        score = (self.linear_c(pe) * self.linear_p(latent)).sum(-1, keepdim=True)
-        return torch.sigmoid(score)
+    def _weighted(
+        self, x: torch.Tensor, phase: Phase, embedding: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``w c``, ``(..., r)``, and rotary keys ``(..., d_r)``.
 
-    def _weighted(self, x, phase, chunk) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latents times their merge weights, and rotary keys."""
+        Args:
+            x: ``(..., D)``.
+            phase: rotary phase of each position.
+            embedding: ``pe_j`` of each position's chunk, ``(..., r)``.
+        """
         latent, k_rope = self._latent(x, phase)
-        return self._merge_weight(latent, chunk) * latent, k_rope
+        code = self.linear_c(embedding.to(self.linear_c.weight.dtype))
+        score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
+        return torch.sigmoid(score) * latent, k_rope
 
     def _prompt_chunks(self, prompt: torch.Tensor, layout: Layout):
         """Merge the prompt's complete chunks; gather the frames left over.
@@ -53,7 +59,9 @@ class TemporalLatentAttention(LatentAttention):
             the open chunk's frames ``(B, s - 1, r)``, ``(B, s - 1, d_r)``.
         """
         s = self.stride
-        latent, k_rope = self._weighted(prompt, layout.prompt_phase, layout.frames // s)
+        latent, k_rope = self._weighted(
+            prompt, layout.prompt_phase, layout.prompt_embedding
+        )
         behind = layout.n_prompt_chunks * s - layout.n_frames
         padded = torch.nn.functional.pad(latent, (0, 0, 0, behind))
         chunks = padded.unflatten(1, (-1, s)).sum(2)
@@ -90,9 +98,7 @@ class TemporalLatentAttention(LatentAttention):
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        latent, own_k = self._weighted(
-            text, layout.text_phase, layout.tokens // self.stride
-        )
+        latent, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
         chunks, chunk_k, opening, opening_k = self._prompt_chunks(prompt, layout)
         partial = self._tail(opening, latent, layout).cumsum(2)  # (B, C_t, s, r)
         tail_k = self._tail(opening_k, own_k, layout)[:, :, -1]
@@ -131,11 +137,9 @@ class TemporalLatentAttention(LatentAttention):
         used = int(layout.prompt_chunks.max())  # once an utterance, not a step
         return self._part(chunks[:, :used], keys[:, :used], (slot.unsqueeze(1),))
 
-    def _write(
-        self, tail: torch.Tensor, latent: torch.Tensor, k_rope: torch.Tensor, at: Step
-    ) -> None:
+    def _write(self, tail: torch.Tensor, x: torch.Tensor, at: Step) -> None:
         """Open a slot with the new token, or merge it into the newest one."""
-        weighted = self._merge_weight(latent, at.chunk) * latent
+        weighted, k_rope = self._weighted(x, at.phase, at.embedding)
         merged = tail[at.rows, 0, at.slot, : self.rank].masked_fill(at.opens, 0.0)
         tail[at.rows, 0, at.slot] = torch.cat((merged + weighted, k_rope), dim=-1)
 
@@ -177,13 +181,3 @@ class TemporalLatentAttention(LatentAttention):
                 state[f"{names[prefix]}.{name}"] = value
         ours.load_state_dict(state)
         return ours.to(module.wo.weight).train(module.training)
-
-
-def chunk_embedding(chunk: torch.Tensor, width: int) -> torch.Tensor:
-    """Sinusoidal embedding ``pe_j`` of chunk indices, ``(...) -> (..., width)``.
-
-    Sine and cosine on alternating channels, counted from 0, float32.
-    """
-    i = torch.arange(0, width, 2, device=chunk.device, dtype=torch.float32)
-    angle = chunk.to(torch.float32).unsqueeze(-1) * 10000.0 ** (-i / width)
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)

@@ -46,10 +46,10 @@ class DecoderLayer(torch.nn.Module):
         self,
         x: torch.Tensor,
         prompt: PromptPart,
-        prompt_mask: torch.Tensor | None,
+        prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
     ) -> torch.Tensor:
         """One token a hypothesis, ``(N, D)`` to ``(N, D)``; see :class:`Attention`."""
-        x = x + self.self_attn.step(self.norm1(x), prompt, prompt_mask, tail, at)
+        x = x + self.self_attn.step(self.norm1(x), prompt, prompt_unused, tail, at)
         return x + self.feed_forward(self.norm2(x))

@@ -65,12 +65,10 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             ("dropout_rate", dropout_rate),
             ("self_attention_dropout_rate", self_attention_dropout_rate),
         ):
-            if not 0.0 <= rate < 1.0:
-                raise InputError(f"{name}={rate!r}: give 0 <= rate < 1")
+            if not isinstance(rate, int | float) or not 0.0 <= rate < 1.0:
+                raise InputError(f"{name}={rate!r}: give a number, 0 <= rate < 1")
         self.vocab_size = vocab_size
         self.embed = torch.nn.Embedding(vocab_size, size)
-        self.embed_scale = size**0.5
-        torch.nn.init.normal_(self.embed.weight, std=size**-0.5)
         # paper: two linear layers with a ReLU, 512-256-512
         self.projector = torch.nn.Sequential(
             torch.nn.Linear(size, max(1, size // 2)),
@@ -114,7 +112,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         return self.layers[0].self_attn
 
     def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.dropout(self.embed(tokens) * self.embed_scale)
+        return self.dropout(self.embed(tokens))
 
     def forward(
         self,
@@ -206,10 +204,11 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             self.attention.rope_width,
             self.attention.stride,
             prompt.open_range,
+            self.attention.chunk_width,
         )
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
-            x = layer.step(x, prompt.parts[i], prompt.mask, tail.layer(i), at)
+            x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
         tail.length += 1
         return x
 

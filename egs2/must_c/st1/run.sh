@@ -14,7 +14,7 @@ default train_set "train.{src_lang}-{tgt_lang}"
 default valid_set "dev.{src_lang}-{tgt_lang}"
 default test_sets "tst-COMMON.{src_lang}-{tgt_lang} tst-HE.{src_lang}-{tgt_lang}"
 # With --mini true, the second value.
-default nbpe 8000 150
+default nbpe 8000 300
 default st_config conf/train_st.yaml conf/train_st_mini.yaml
 default inference_config conf/decode_st.yaml conf/decode_st_mini.yaml
 default datadir data data/mini

@@ -55,7 +55,11 @@ def test_never_builds_a_square_of_the_prompt(make_decoder):
     ("kind", "options", "words"),
     [
         (GroupedAttention, {"attention_heads": 5}, "attention_heads=5"),
-        (GroupedAttention, {"attention_heads": 8}, "head width=3"),
+        (
+            GroupedAttention,
+            {"attention_heads": 8},
+            "attention_heads=8: heads of 3 channels",
+        ),
         (GroupedAttention, {"attention_heads": 0}, "attention_heads=0"),
         (
             GroupedAttention,

@@ -66,7 +66,14 @@ def test_incremental(theirs, n_prompt):
             incremental_state=state,
         )
         tail.reserve()
-        step = Step(lengths, i, ours.rope_width, ours.stride, prompt.open_range)
-        got = ours.step(packed[:, at], part, prompt.mask, tail.layer(0), step)
+        step = Step(
+            lengths,
+            i,
+            ours.rope_width,
+            ours.stride,
+            prompt.open_range,
+            ours.chunk_width,
+        )
+        got = ours.step(packed[:, at], part, prompt.unused, tail.layer(0), step)
         tail.length += 1
         torch.testing.assert_close(got, want[:, 0], atol=1e-5, rtol=1e-5)

@@ -196,7 +196,12 @@ def test_unknown_option_names_the_nearest():
 
 @pytest.mark.parametrize(
     "options",
-    [{"num_blocks": 0}, {"linear_units": -1}, {"dropout_rate": 1.0}],
+    [
+        {"num_blocks": 0},
+        {"linear_units": -1},
+        {"dropout_rate": 1.0},
+        {"dropout_rate": "abc"},
+    ],
 )
 def test_refuses_sizes_out_of_range(options):
     with pytest.raises(InputError, match=next(iter(options))):
