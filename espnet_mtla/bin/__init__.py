@@ -22,9 +22,22 @@ def run(main: Callable[[], None]) -> NoReturn:
         main()
     except InputError as e:
         sys.exit(f"error: {e}")
-    except OSError as e:
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, RuntimeError) as e:
+        if not disk_full(e):
             raise
-        where = f" while writing {e.filename}" if e.filename else ""
+        name = getattr(e, "filename", None)
+        where = f" while writing {name}" if name else ""
         sys.exit(f"error: the disk is full{where}: free some space and run again")
     sys.exit(0)
+
+
+def disk_full(error: Exception) -> bool:
+    """Whether writing failed for want of space.
+
+    ``torch.save`` says so in words of its own, without an ``errno``.
+    """
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "PytorchStreamWriter failed writing" in str(error) or (
+        "inline_container" in str(error) and "unexpected pos" in str(error)
+    )

@@ -1,9 +1,11 @@
-"""Checks a checkpoint against its configuration before ESPnet loads it.
+"""Checks checkpoints before ESPnet loads them.
 
 ESPnet loads with ``strict=False``: a checkpoint of another decoder, or an
 averaged one that came out empty, would decode with random weights.
 """
 
+import logging
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -11,6 +13,8 @@ import torch
 import yaml
 
 from espnet_mtla.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def check_checkpoint(config: str | None, model: str | None) -> None:
@@ -27,9 +31,23 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
         if path is None or not Path(path).is_file():
             raise InputError(f"{path}: no such {option}; train first (stage 11)")
     with open(config, encoding="utf-8") as f:
-        conf = yaml.safe_load(f) or {}
+        conf = yaml.load(f, yaml.CSafeLoader) or {}
+    state = load_weights(model)
+    if not state:
+        raise InputError(f"{model}: an empty checkpoint; average again (stage 11)")
+    check_weights(conf, state, config, model)
+
+
+def load_weights(path: str) -> dict[str, torch.Tensor]:
+    """Map a checkpoint's weights, without reading them.
+
+    Raises:
+        InputError: it is missing, or not a checkpoint.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
     try:
-        state = torch.load(model, map_location="cpu", mmap=True, weights_only=True)
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except (
         OSError,
         RuntimeError,
@@ -38,10 +56,35 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
         ValueError,
         UnpicklingError,
     ) as e:
-        raise InputError(f"{model}: not a readable checkpoint ({e})") from None
-    if not state:
-        raise InputError(f"{model}: an empty checkpoint; average again (stage 11)")
-    check_weights(conf, state, config, model)
+        reason = " ".join(str(e).split())[:100]
+        raise InputError(f"{path}: not a readable checkpoint ({reason})") from None
+
+
+def check_pretrained(init_param: str) -> None:
+    """Refuse an ``--init_param FILE:FROM:TO:EXCLUDE`` that would change nothing.
+
+    Raises:
+        InputError: the file is missing or holds no weights named ``FROM``.
+    """
+    path, prefix = (init_param.split(":") + [""])[:2]
+    names = load_weights(path)
+    if not any(name.startswith(prefix) for name in names):
+        raise InputError(
+            f"{path} holds no weights of {prefix!r}: give a model that training saved, "
+            "as valid.acc.ave.pth"
+        )
+
+
+def put_broken_aside(checkpoint: Path) -> None:
+    """Rename a half-written ``checkpoint.pth``, so that training can go on.
+
+    ESPnet writes it in place after every epoch; a full disk or a kill leaves
+    one that ``--resume true`` cannot read.
+    """
+    if checkpoint.is_file() and not zipfile.is_zipfile(checkpoint):
+        broken = checkpoint.with_name("checkpoint.broken")
+        checkpoint.replace(broken)
+        logger.warning("%s was cut short: kept as %s", checkpoint, broken)
 
 
 def check_weights(conf: dict, state: dict, config: str, model: str) -> None:

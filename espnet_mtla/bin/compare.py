@@ -48,22 +48,24 @@ def report(expdir: Path, task: str) -> tuple[str, dict]:
     lines = ["# RESULTS", "## Environments"]
     lines += [f"- {name}: `{value}`" for name, value in env.items()]
     paper = paper_figures(task)
-    data: dict = {"environment": env, "test_sets": {}}
-    sets = sorted({row.test_set for row in rows}, key=lambda s: (s != paper["set"], s))
-    for test_set in sets:
-        mine = [row for row in rows if row.test_set == test_set]
+    data: dict = {"environment": env, "tables": []}
+    settings: dict[tuple, list] = {}
+    for row in rows:
+        settings.setdefault(row.setting, []).append(row)
+    for setting in sorted(settings, key=lambda s: (s[0] != paper["set"], str(s))):
+        mine = settings[setting]
+        cost, test_set = mine[0].cost, mine[0].test_set
         table = comparison(mine, task)
-        cost = mine[0].cost
-        title = f"## {test_set}: {cost['utterances']} utterances"
-        setting = (
+        described = (
             f"{mine[0].decoding}: {cost['audio_seconds']:.0f} s of speech, beam "
             f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "
             f"{cost['batch_frames']} frames a batch, {cost['device']}, "
             f"{cost['threads']} threads, {cost['dtype']}; memory is "
-            f"{cost['memory_is']}; {mine[0].score['signature']}"
+            f"{cost['memory_is']}, its average is compared; {mine[0].score['signature']}"
         )
-        lines += ["", title, "", setting, "", markdown(table)]
-        data["test_sets"][test_set] = table
+        title = f"## {test_set}: {cost['utterances']} utterances"
+        lines += ["", title, "", described, "", markdown(table)]
+        data["tables"].append({"test_set": test_set, "rows": table})
     lines += ["", f"Paper's columns: {paper['title']}, on its own corpus and engine."]
     return "\n".join(lines) + "\n", data
 

@@ -14,11 +14,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import humanfriendly
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_mtla.bin.checkpoint import check_checkpoint
-from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -63,12 +64,14 @@ class Recognizer:
     """ESPnet's ``Speech2Text`` of a task, over batches of utterances.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.compat.TASKS`, on speech.
         args: what :func:`parse` returned.
     """
 
     def __init__(self, task: str, args: argparse.Namespace):
         from espnet_mtla import compat, registry
+        from espnet_mtla.decoder.prompt import PromptDecoder
+        from espnet_mtla.search.beam import PromptBeamSearch
         from espnet_mtla.search.frontend import AloneFrontend
 
         registry.register([task])
@@ -78,10 +81,14 @@ class Recognizer:
         # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
         options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
         self.inner = speech2text(**options)
-        search = compat.batch_beam_search()
-        if not isinstance(self.inner.beam_search, search):
+        search = self.inner.beam_search
+        if not isinstance(search, compat.batch_beam_search()):
             raise InputError("a scorer of this model cannot be batched (see the log)")
         self.model = getattr(self.inner, f"{task}_model")
+        if isinstance(self.model.decoder, PromptDecoder):
+            search.__class__ = PromptBeamSearch  # as ESPnet itself chooses one
+        # ESPnet's st_inference takes this option and forgets it
+        search.normalize_length = args.normalize_length
         if self.model.frontend is not None:
             self.model.frontend = AloneFrontend(self.model.frontend)
         self.train_args = getattr(self.inner, f"{task}_train_args")
@@ -101,8 +108,8 @@ class Recognizer:
         """Decode utterances together.
 
         Returns:
-            For each, up to ``nbest`` of ``(text, token, token_int, hypothesis)``;
-            none where an utterance is too short for the encoder.
+            For each, up to ``nbest`` of ``(text, token, token_int, score)``; none
+            where an utterance is too short for the encoder.
         """
         from espnet_mtla.compat import TooShortUttError
 
@@ -113,6 +120,10 @@ class Recognizer:
                 return [self([x])[0] for x in speech]
             logger.warning("too short to be encoded, left empty: %s", e)
             return [[]]
+        if not lengths.all():  # ESPnet looks at the padded size alone
+            long = [i for i, n in enumerate(lengths.tolist()) if n]
+            found = iter(self([speech[i] for i in long]) if long else [])
+            return [next(found) if i in long else [] for i in range(len(speech))]
         ratios = {
             "maxlenratio": self.inner.maxlenratio,
             "minlenratio": self.inner.minlenratio,
@@ -129,18 +140,18 @@ class Recognizer:
         token = self.inner.converter.ids2tokens(token_int)
         tokenizer = self.inner.tokenizer
         text = tokenizer.tokens2text(token) if tokenizer else " ".join(token)
-        return text, token, token_int, hypothesis
+        return text, token, token_int, float(hypothesis.score)
 
 
 def write_outputs(out: Path, keys: Sequence[str], results: list, nbest: int) -> None:
     """Write n-best lists in the order of ``keys``; see the module's head."""
     for n in range(nbest):
-        found = [r[n] if n < len(r) else ("", [], [], None) for r in results]
+        found = [r[n] if n < len(r) else ("", [], [], "") for r in results]
         columns = {
             "text": [text for text, *_ in found],
             "token": [" ".join(token) for _, token, *_ in found],
             "token_int": [" ".join(map(str, ints)) for _, _, ints, _ in found],
-            "score": [str(float(h.score)) if h else "" for *_, h in found],
+            "score": [str(score) for *_, score in found],
         }
         folder = out / f"{n + 1}best_recog"
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +168,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     """Decode a test set.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.compat.TASKS`, on speech.
         argv: options; ``sys.argv`` when None.
 
     Raises:
@@ -177,9 +188,13 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     data = compat.dataset_class()(args.data_path_and_name_and_type)
     keys = list(data)
     if args.key_file:
-        with open(args.key_file, encoding="utf-8") as f:
-            keys = [line.split(maxsplit=1)[0] for line in f]
+        wanted = read_table(args.key_file)
+        unknown = [key for key in wanted if key not in set(keys)]
+        if unknown:
+            raise InputError(f"{args.key_file}: {unknown[0]} is not in the data")
+        keys = list(wanted)
     rate = (recognizer.train_args.frontend_conf or {}).get("fs", 16000)
+    rate = humanfriendly.parse_size(str(rate))  # ESPnet takes 16k too
     cache = CacheMeter(recognizer.model.decoder)
 
     def load(key: str) -> torch.Tensor:

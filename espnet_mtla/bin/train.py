@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from espnet_mtla.bin.checkpoint import check_pretrained, put_broken_aside
 from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.errors import InputError
 
@@ -45,18 +46,18 @@ def _merge(into: dict, new: dict) -> None:
             into[key] = value
 
 
-def split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take every ``--config FILE`` out of a command line: files, and the rest."""
-    configs, rest = [], []
+def take_option(name: str, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into the values of ``--name``, and the rest."""
+    values, rest = [], []
     words = iter(argv)
     for word in words:
-        if word == "--config":
-            configs.append(next(words, ""))
-        elif word.startswith("--config="):
-            configs.append(word.removeprefix("--config="))
+        if word == f"--{name}":
+            values.append(next(words, ""))
+        elif word.startswith(f"--{name}="):
+            values.append(word.partition("=")[2])
         else:
             rest.append(word)
-    return configs, rest
+    return values, rest
 
 
 def train(task: str, argv: Sequence[str] | None = None) -> None:
@@ -69,23 +70,23 @@ def train(task: str, argv: Sequence[str] | None = None) -> None:
     Raises:
         InputError: bad configuration files or decoder options.
     """
-    configs, rest = split_configs(sys.argv[1:] if argv is None else argv)
+    configs, rest = take_option("config", sys.argv[1:] if argv is None else argv)
+    outs, _ = take_option("output_dir", rest)
+    for param in take_option("init_param", rest)[0]:
+        check_pretrained(param)
+    if outs:
+        put_broken_aside(Path(outs[-1]) / "checkpoint.pth")
     if len(configs) > 1:
-        if "--output_dir" not in rest[:-1]:
+        if not outs:
             raise InputError("several --config need --output_dir, to merge them into")
-        out = Path(rest[rest.index("--output_dir") + 1])
-        out.mkdir(parents=True, exist_ok=True)
+        out = Path(outs[-1])
         merged = merged_config(configs)
         with atomic_open(out / "train.yaml") as f:
             f.write(f"# merged from {' '.join(configs)}\n")
             yaml.safe_dump(merged, f, sort_keys=False)
         configs = [str(out / "train.yaml")]
     # ESPnet takes many seconds to import: not before the configuration is read
-    from espnet_mtla import compat, registry
+    from espnet_mtla.tasks import task_class
 
-    registry.register([task])
-    compat.task_class(task).main(cmd=[*_as_options(configs), *rest])
-
-
-def _as_options(configs: Sequence[str]) -> list[str]:
-    return [word for path in configs for word in ("--config", path)]
+    options = [word for path in configs for word in ("--config", path)]
+    task_class(task).main(cmd=[*options, *rest])

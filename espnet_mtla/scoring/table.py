@@ -13,13 +13,14 @@ HEAD = (
     "BLEU",
     "time s",
     "speed-up",
+    "memory MiB",
     "peak MiB",
     "reduction",
     "cache/token",
     "cache MiB",
-    "paper BLEU",
-    "speed-up",
-    "reduction",
+    "paper: BLEU",
+    "paper: speed-up",
+    "paper: reduction",
 )
 
 
@@ -32,21 +33,21 @@ def paper_figures(task: str) -> dict:
 def comparison(rows: list[Trained], task: str) -> list[dict]:
     """Compare variants with MHA of the same setting.
 
-    A speed-up or reduction is left out (None) where no MHA was decoded with the
-    same test set, beam, batch, device and threads.
+    A speed-up or reduction is left out (None) where not exactly one MHA was
+    trained and decoded in the same way.
 
     Args:
-        rows: of one test set.
+        rows: of one test set and setting.
         task: whose figures of the paper stand beside ours.
 
     Returns:
         One dict a row, its keys the field names of ``comparison.json``.
     """
     paper = paper_figures(task)["rows"]
-    base = {row.setting: row.cost for row in rows if row.label == "mha"}
     table = []
     for row in rows:
-        mha, cost = base.get(row.setting), row.cost
+        base = [r for r in rows if r.label == "mha" and r.training == row.training]
+        mha, cost = base[0].cost if len(base) == 1 else None, row.cost
         theirs = paper.get(row.label, {})
         table.append(
             {
@@ -61,7 +62,8 @@ def comparison(rows: list[Trained], task: str) -> list[dict]:
                 "average_memory": cost["average_memory"],
                 "peak_memory": cost["peak_memory"],
                 "memory_is": cost["memory_is"],
-                "reduction": mha and round(mha["peak_memory"] / cost["peak_memory"], 2),
+                "reduction": mha
+                and round(mha["average_memory"] / cost["average_memory"], 2),
                 "cache_elements": cost["cache_elements"],
                 "cache_bytes": cost["cache_bytes"],
                 "paper_bleu": theirs.get("bleu"),
@@ -86,6 +88,7 @@ def markdown(table: list[dict]) -> str:
             _number(r["bleu"], 1, 2),
             _number(r["seconds"], 1, 1),
             _number(r["speedup"], 1, 2),
+            _number(r["average_memory"], MIB, 0),
             _number(r["peak_memory"], MIB, 0),
             _number(r["reduction"], 1, 2),
             _number(r["cache_elements"], 1, 0),

@@ -3,28 +3,10 @@
 import logging
 from pathlib import Path
 
+from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-
-def read_text(path: Path | str) -> dict[str, str]:
-    """Read a Kaldi-style text file: an id, then the text (which may be empty).
-
-    Raises:
-        InputError: the file is missing, or an id stands twice.
-    """
-    lines: dict[str, str] = {}
-    try:
-        with open(path, encoding="utf-8") as f:
-            for number, line in enumerate(f, 1):
-                key, _, value = line.rstrip("\n").partition(" ")
-                if key in lines:
-                    raise InputError(f"{path}:{number}: {key} stands twice")
-                lines[key] = value.strip()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; decode first (stage 12)") from None
-    return lines
 
 
 def aligned(ref: Path | str, hyp: Path | str) -> tuple[list[str], list[str], int]:
@@ -37,9 +19,10 @@ def aligned(ref: Path | str, hyp: Path | str) -> tuple[list[str], list[str], int
         References, hypotheses, and how many hypotheses were missing.
 
     Raises:
-        InputError: no reference at all, or a hypothesis for an unknown id.
+        InputError: a file is missing or malformed, there is no reference at
+            all, or a hypothesis for an unknown id.
     """
-    refs, hyps = read_text(ref), read_text(hyp)
+    refs, hyps = read_table(ref), read_table(hyp)
     if not refs:
         raise InputError(f"{ref}: no references")
     unknown = [key for key in hyps if key not in refs]

@@ -2,12 +2,19 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
 
 from espnet_mtla.errors import InputError
 
+SETTING = ("beam_size", "batch_size", "batch_frames", "device", "threads", "dtype")
+SIZES = ("attention_heads", "linear_units", "num_blocks")
+TRAINING = (
+    *("frontend_conf", "encoder", "encoder_conf", "model_conf", "init_param", "seed"),
+    *("token_list", "optim_conf", "scheduler_conf", "batch_bins", "max_epoch"),
+)
 ORDER = ("mha", "mqa", "gqa", "mla", "mtla")
 
 
@@ -23,6 +30,8 @@ class Trained:
         test_set: name of the test set.
         score: what the scorer wrote.
         cost: what ``efficiency.json`` holds.
+        training: what must be equal for two variants to differ in their
+            attention alone.
     """
 
     label: str
@@ -31,12 +40,12 @@ class Trained:
     test_set: str
     score: dict
     cost: dict
+    training: str
 
     @property
     def setting(self) -> tuple:
         """What must be equal for times and memory to be compared."""
-        same = ("beam_size", "batch_size", "batch_frames", "device", "threads", "dtype")
-        return (self.test_set, self.decoding, *(self.cost.get(k) for k in same))
+        return (self.test_set, self.decoding, *(self.cost.get(k) for k in SETTING))
 
 
 def label_of(config: dict) -> str:
@@ -45,6 +54,19 @@ def label_of(config: dict) -> str:
     if decoder != "mtla":
         return decoder
     return f"mtla s={(config.get('decoder_conf') or {}).get('temporal_stride', 2)}"
+
+
+def training_of(config: dict) -> str:
+    """Describe a training without the decoder's variant, to compare it by."""
+    conf = config.get("decoder_conf") or {}
+    sizes = {name: conf.get(name) for name in SIZES}
+    return json.dumps([sizes, {name: config.get(name) for name in TRAINING}])
+
+
+@cache
+def _config(path: Path) -> dict:
+    with open(path, encoding="utf-8") as f:
+        return yaml.load(f, yaml.CSafeLoader)
 
 
 def find_trained(expdir: Path, task: str, score: str) -> list[Trained]:
@@ -69,16 +91,15 @@ def find_trained(expdir: Path, task: str, score: str) -> list[Trained]:
         efficiency = folder / "efficiency.json"
         if not (config.is_file() and efficiency.is_file()):
             continue
-        with open(config, encoding="utf-8") as f:
-            label = label_of(yaml.safe_load(f))
         rows.append(
             Trained(
-                label=label,
+                label=label_of(_config(config)),
                 tag=config.parent.name,
                 decoding=folder.parent.name,
                 test_set=folder.name,
                 score=_json(result),
                 cost=_json(efficiency),
+                training=training_of(_config(config)),
             )
         )
     if not rows:

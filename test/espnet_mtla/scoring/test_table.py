@@ -5,13 +5,13 @@ import json
 import pytest
 import yaml
 
-from espnet_mtla.bin.compare import main
+from espnet_mtla.bin.compare import main, report
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.table import comparison, markdown
 from espnet_mtla.scoring.trained import find_trained
 
 COST = {
-    "average_memory": 90 * 2**20,
+    "peak_memory": 90 * 2**20,
     "memory_is": "resident",
     "cache_elements": 100,
     "cache_bytes": 2**20,
@@ -29,14 +29,24 @@ COST = {
 
 @pytest.fixture
 def trained(tmp_path):
-    def add(tag, decoder, seconds, memory, bleu=80.0, options=None, **cost):
-        folder = tmp_path / f"st_{tag}" / "decode" / "tst-COMMON.en-de"
+    def add(
+        tag,
+        decoder,
+        seconds,
+        memory,
+        *,
+        options=None,
+        decoding="decode",
+        seed=0,
+        **cost,
+    ):
+        folder = tmp_path / f"st_{tag}" / decoding / "tst-COMMON.en-de"
         (folder / "score_bleu").mkdir(parents=True)
-        conf = {"decoder": decoder, "decoder_conf": options or {}}
+        conf = {"decoder": decoder, "decoder_conf": options or {}, "seed": seed}
         (folder / "../../config.yaml").write_text(yaml.safe_dump(conf))
-        spent = COST | {"seconds": seconds, "peak_memory": memory * 2**20} | cost
+        spent = COST | {"seconds": seconds, "average_memory": memory * 2**20} | cost
         (folder / "efficiency.json").write_text(json.dumps(spent))
-        score = {"bleu": bleu, "signature": "sig"}
+        score = {"bleu": 80.0, "signature": "sig"}
         (folder / "score_bleu/result.json").write_text(json.dumps(score))
         return tmp_path
 
@@ -54,15 +64,30 @@ def test_rows_are_ordered_and_compared_with_mha(trained):
     assert [r["speedup"] for r in table] == [1.0, 2.5, 2.0, 4.0]
     assert [r["reduction"] for r in table] == [1.0, 1.67, 2.0, 4.0]
     assert [r["paper_speedup"] for r in table] == [1.0, 1.48, 4.29, 5.78]
-    assert "| mtla s=2 | 1.23 | 80.00 | 10.0 | 2.00 | 100 | 2.00 |" in markdown(table)
+    assert "| mtla s=2 | 1.23 | 80.00 | 10.0 | 2.00 | 100 | 90 | 2.00 |" in markdown(
+        table
+    )
 
 
-def test_times_of_another_setting_are_not_compared(trained):
-    trained("a", "mha", 20.0, 200, device="NVIDIA H200")
-    expdir = trained("b", "mla", 10.0, 100)
+def test_only_what_was_trained_alike_is_compared(trained):
+    """A second MHA of other sizes is nobody's baseline but its own."""
+    trained("a", "mha", 20.0, 200)
+    trained("b", "mha", 80.0, 800, seed=7)
+    trained("c", "mla", 20.0, 200, seed=7)
+    expdir = trained("d", "mla", 10.0, 100, seed=9)
     table = comparison(find_trained(expdir, "st", "score_bleu"), "st")
-    assert [r["speedup"] for r in table] == [1.0, None]
-    assert "| mla | 1.23 | 80.00 | 10.0 | - | 100 | - |" in markdown(table)
+    assert [r["speedup"] for r in table] == [1.0, 1.0, 4.0, None]
+    assert "| mla (st_d) | 1.23 | 80.00 | 10.0 | - | 100 | 90 | - |" in markdown(table)
+
+
+def test_each_setting_has_a_table_of_its_own(trained):
+    trained("a", "mha", 20.0, 200)
+    trained("a", "mha", 40.0, 200, decoding="wide", beam_size=50)
+    expdir = trained("b", "mla", 10.0, 100, decoding="gpu", device="NVIDIA H200")
+    text, data = report(expdir, "st")
+    assert [len(table["rows"]) for table in data["tables"]] == [1, 1, 1]
+    assert [table["rows"][0]["speedup"] for table in data["tables"]] == [1.0, None, 1.0]
+    assert "beam 50" in text and "NVIDIA H200" in text
 
 
 def test_the_command_writes_results_and_json(trained, tmp_path, capsys):
@@ -74,7 +99,7 @@ def test_the_command_writes_results_and_json(trained, tmp_path, capsys):
     assert "| mha (st_b) |" in text  # two of one kind are told apart
     assert capsys.readouterr().out.strip() == text.strip()
     data = json.loads((tmp_path / "R.json").read_text("utf-8"))
-    assert [r["seconds"] for r in data["test_sets"]["tst-COMMON.en-de"]] == [20.0, 21.0]
+    assert [r["seconds"] for r in data["tables"][0]["rows"]] == [20.0, 21.0]
 
 
 def test_nothing_scored_is_said(tmp_path):
