@@ -8,7 +8,8 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${ESPNET_MTLA_VENV:-$root/.venv}
-marker=$venv/.espnet_mtla # written last; run.sh looks for it too
+[[ $venv == /* ]] || venv=$PWD/$venv
+marker=$venv/.espnet_mtla # written last
 log=$venv/install.log
 chosen=''
 

@@ -3,9 +3,11 @@
 #   tools/test.sh -k decoder
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tools/install.sh
-bin=${ESPNET_MTLA_VENV:-.venv}/bin
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+"$root/tools/install.sh"
+bin=${ESPNET_MTLA_VENV:-$root/.venv}/bin
+[[ $bin == /* ]] || bin=$PWD/$bin
+cd "$root"
 # Small tensors: threads would only get in each other's way.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 

@@ -10,7 +10,8 @@ fail() {
   exit 1
 }
 
-# option NAME KIND DEFAULT HELP. KIND is text, int, number, bool or path (a file the user names).
+# option NAME KIND DEFAULT HELP. KIND is text, int, number, bool, path (a file the user names) or a
+# choice of words, as "flac|wav".
 # "{other}" in a default stands for the value of --other.
 option() {
   option_names+=("$1")
@@ -60,6 +61,7 @@ check_value() {
   case ${option_kind[$name]} in
     bool) [[ $value == true || $value == false ]] || fail "--$name is true or false, not '$value'" ;;
     int) [[ $value =~ ^(0|[1-9][0-9]*)$ ]] || fail "--$name is a whole number, not '$value'" ;;
+    *"|"*) [[ "|${option_kind[$name]}|" == *"|$value|"* ]] || fail "--$name is ${option_kind[$name]//"|"/ or }, not '$value'" ;;
     number) [[ $value =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--$name is a number, not '$value'" ;;
   esac
 }
@@ -95,15 +97,19 @@ parse_options() {
   set_defaults
 }
 
+default_of() {
+  if [[ ${opt[mini]} == true && -v option_mini[$1] ]]; then
+    echo "${option_mini[$1]}"
+  else
+    echo "${option_default[$1]}"
+  fi
+}
+
 set_defaults() {
   local name other value
   opt[mini]=${opt[mini]:-${option_default[mini]}}
   for name in "${option_names[@]}"; do
-    if [[ -v option_given[$name] ]]; then continue; fi
-    opt[$name]=${option_default[$name]}
-    if [[ ${opt[mini]} == true && -v option_mini[$name] ]]; then
-      opt[$name]=${option_mini[$name]}
-    fi
+    if [[ ! -v option_given[$name] ]]; then opt[$name]=$(default_of "$name"); fi
   done
   for name in "${option_names[@]}"; do
     while [[ ! -v option_given[$name] && ${opt[$name]} =~ \{([a-z_]+)\} ]]; do

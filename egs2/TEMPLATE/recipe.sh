@@ -42,13 +42,13 @@ recipe() {
   option train_set text "" "training set"
   option valid_set text "" "validation set"
   option test_sets text "" "test sets"
-  option audio_format text flac "audio format of the dump"
+  option audio_format "flac|wav" flac "audio format of the dump"
   option fs int 16000 "sampling rate"
   option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
   option max_wav_duration number 30 "seconds; longer training utterances are dropped"
   option nbpe int 8000 "units"
-  option bpemode text unigram "sentencepiece's model type"
-  option feats_normalize text utterance_mvn "utterance_mvn or none"
+  option bpemode "unigram|bpe|char" unigram "sentencepiece's model type"
+  option feats_normalize "utterance_mvn|none" utterance_mvn "feature normalisation"
   option "${task}_config" path "" "training configuration"
   option "${task}_args" text "" "further options of training, as in \"--max_epoch 8\""
   option "${task}_tag" text "" "name of the experiment (if not given: made from the options)"
@@ -61,10 +61,7 @@ recipe() {
   option batch_size int "" "utterances decoded together (if not given: what the configuration says)"
   case $task in
     st)
-      option src_lang text en "language of the speech"
       option tgt_lang text "" "language of the translation"
-      option src_case text lc.rm "case of the source text (CTC)"
-      option tgt_case text tc "case of the target text"
       option src_nbpe int "{nbpe}" "units of the source text"
       option tgt_nbpe int "{nbpe}" "units of the target text"
       ;;
@@ -84,14 +81,15 @@ describe_task() {
   declare -gA text_file=() units=() nbpe=() prefix=()
   case $task in
     st)
-      local src=${opt[src_lang]} tgt=${opt[tgt_lang]}
-      local lists=${opt[datadir]}/$src-${tgt}_token_list
+      # MuST-C is English; its source text, for CTC, has neither case nor punctuation.
+      local tgt=${opt[tgt_lang]} lists=${opt[datadir]}/en-${opt[tgt_lang]}_token_list
+      data_opts=(--tgt_lang "$tgt")
       texts=(text src_text)
       prefix=([text]='' [src_text]=src_)
       nbpe=([text]=${opt[tgt_nbpe]} [src_text]=${opt[src_nbpe]})
-      text_file=([text]=text.${opt[tgt_case]}.$tgt [src_text]=text.${opt[src_case]}.$src)
-      units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_${opt[tgt_case]}_$tgt
-      units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_${opt[src_case]}_$src
+      text_file=([text]=text.tc.$tgt [src_text]=text.lc.rm.en)
+      units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_tc_$tgt
+      units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_lc.rm_en
       scorer=score_st score_dir=score_bleu
       ;;
   esac
@@ -115,9 +113,12 @@ check_options() {
   for name in "${option_names[@]}"; do
     if [[ ${option_kind[$name]} != path || -z ${opt[$name]} ]]; then continue; fi
     file=${opt[$name]}
-    if [[ $name == python ]]; then file=$(command -v -- "$file") || fail "--python: cannot run $file"; fi
     # A path may be relative to where the user is, or, as ESPnet's, to the recipe.
     if [[ -v option_given[$name] && $file != /* && -e $started_in/$file ]]; then file=$started_in/$file; fi
+    if [[ $name == python ]]; then
+      file=$(command -v -- "$file" || true)
+      if [[ -z $file ]]; then fail "--python: cannot run ${opt[python]}"; fi
+    fi
     if [[ ! -e $file ]]; then fail "--$name: no such file or folder: $file"; fi
     opt[$name]=$file
   done
@@ -133,8 +134,9 @@ check_options() {
     [[ $argument =~ ^[a-z_]+=.+$ ]] || fail "--decoder_args: '$argument' is not name=value"
     decoder_conf+=(--decoder_conf "$argument")
   done
-  [[ ${opt[feats_normalize]} =~ ^(utterance_mvn|none)$ ]] ||
-    fail "--feats_normalize is utterance_mvn or none, not '${opt[feats_normalize]}'"
+  if [[ ${opt[mini]} == true && ${opt[tgt_lang]-de} != de ]]; then
+    fail "--tgt_lang ${opt[tgt_lang]}: the mini corpus is English to German"
+  fi
 }
 
 # What depends on the machine, and where things go.
@@ -154,7 +156,11 @@ settle() {
   corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  if [[ ${opt[seed]} != "${option_default[seed]}" ]]; then tag+=_seed${opt[seed]}; fi
+  for name in nbpe src_nbpe tgt_nbpe bpemode feats_normalize seed; do
+    # Models that these tell apart stand beside each other.
+    if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name${opt[$name]}; fi
+  done
+  if [[ -n ${opt[pretrained_asr]} ]]; then tag+=_pretrained; fi
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
   tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${inference_args[@]}")
@@ -163,10 +169,22 @@ settle() {
   export PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1
   export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
   if [[ -z ${opt[python]} ]]; then
-    local venv=${ESPNET_MTLA_VENV:-$root/.venv}
-    if [[ ! -e $venv/.espnet_mtla ]]; then "$root/tools/install.sh"; fi
-    opt[python]=$venv/bin/python
+    # Done at once when the environment is complete; its last line says where the Python is.
+    opt[python]=$(cd "$started_in" && "$root/tools/install.sh" | while IFS= read -r line; do
+      case $line in
+        *": ready: "*) echo "${line#*: ready: }" ;;
+        *) echo "$line" >&2 ;;
+      esac
+    done)
   fi
+}
+
+# A mistyped option of the decoder is refused now, not after an hour of data preparation.
+check_decoder() {
+  local problem
+  if ! wanted 11; then return; fi
+  problem=$("${opt[python]}" -m espnet_mtla.bin.check_decoder --config "${opt[${task}_config]}" \
+    --config "$decoder_config" "${decoder_conf[@]}" 2>&1 >/dev/null) || fail "$(tail -n 1 <<<"$problem")"
 }
 
 run_recipe() {
@@ -175,6 +193,7 @@ run_recipe() {
   check_options
   describe_task
   settle
+  check_decoder
   run_stages
   exit 0 # a run.sh that was edited meanwhile is not read on
 }

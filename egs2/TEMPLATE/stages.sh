@@ -6,9 +6,10 @@
 prepare() { # stage 1
   if [[ ${opt[mini]} == true ]]; then
     py make_mini --corpus "$corpus" --out "$corpus_dir" --num_train "${opt[num_train]}" \
-      --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1
+      --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1 :: --nj "${opt[nj]}"
   fi
-  py "prepare_$corpus" --corpus "$corpus_dir" "${local_data_opts[@]}" --out "${opt[datadir]}"
+  py "prepare_$corpus" --corpus "$corpus_dir" "${data_opts[@]}" "${local_data_opts[@]}" \
+    --out "${opt[datadir]}"
   makes "${opt[datadir]}/${opt[train_set]}/wav.scp" "${opt[datadir]}/${opt[valid_set]}/wav.scp"
 }
 
@@ -55,10 +56,11 @@ train_model() { # stage 11
   done
   if [[ -n ${opt[pretrained_asr]} ]]; then
     reads "${opt[pretrained_asr]}"
-    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder")
+    # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
+    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" --model_conf asr_weight=0.0)
   fi
-  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" --output_dir "$experiment" \
-    --seed "${opt[seed]}" --resume true "${train_args[@]}" \
+  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" \
+    --frontend_conf "fs=${opt[fs]}" --output_dir "$experiment" --seed "${opt[seed]}" --resume true "${train_args[@]}" \
     :: --ngpu "${opt[ngpu]}" "${gpu_args[@]}"
   makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
 }
@@ -70,7 +72,7 @@ decode() { # stage 12: SET
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
-    --key_file "$raw/$1/wav.scp" --"${task}_train_config" "$experiment/config.yaml" \
+    --"${task}_train_config" "$experiment/config.yaml" \
     --"${task}_model_file" "$experiment/$model" --output_dir "$decoding/$1" "${inference_args[@]}"
   makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
 }

@@ -89,6 +89,11 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             )
             for _ in range(num_blocks)
         )
+        # As fairseq's decoders: PyTorch's own start is smaller, and with it
+        # attention finds the prompt an epoch later.
+        for p in [*self.projector.parameters(), *self.layers.parameters()]:
+            if p.dim() > 1:
+                torch.nn.init.xavier_uniform_(p)
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
         self.dropout = torch.nn.Dropout(dropout_rate)

@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE_PYTHON = r"""#!/usr/bin/env bash
 command=${2#espnet_mtla.bin.}
 shift 2
+if [[ $command == check_decoder ]]; then # before all stages, and no part of them
+  if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
+  exit
+fi
 printf '%s' "$command" >>"$CALLS"
 printf ' %s' "$@" >>"$CALLS"
 echo >>"$CALLS"
@@ -172,7 +176,7 @@ def test_all_stages_in_order_with_their_arguments(recipe):
     assert recipe.commands == PIPELINE
     assert recipe.call("make_mini") == (
         "make_mini --corpus must_c --out data/mini/downloads/MUSTC_v1.0"
-        " --num_train 4000 --num_dev 150 --num_test 200 --seed 1"
+        " --num_train 4000 --num_dev 150 --num_test 200 --seed 1 --nj 3"
     )
     assert recipe.call("prepare_must_c") == (
         "prepare_must_c --corpus data/mini/downloads/MUSTC_v1.0 --tgt_lang de --out data/mini"
@@ -188,15 +192,15 @@ def test_all_stages_in_order_with_their_arguments(recipe):
     )
     units = "data/mini/en-de_token_list"
     tgt, src = (
-        f"{units}/tgt_bpe_unigram150_tc_de",
-        f"{units}/src_bpe_unigram150_lc.rm_en",
+        f"{units}/tgt_bpe_unigram300_tc_de",
+        f"{units}/src_bpe_unigram300_lc.rm_en",
     )
     train, dev = "dump/mini/raw/train.en-de", "dump/mini/raw/dev.en-de"
     assert recipe.call("tokens", 0) == (
-        f"tokens --text {train}/text.tc.de --nbpe 150 --bpemode unigram --out {tgt}"
+        f"tokens --text {train}/text.tc.de --nbpe 300 --bpemode unigram --out {tgt}"
     )
     assert recipe.call("tokens", 1) == (
-        f"tokens --text {train}/text.lc.rm.en --nbpe 150 --bpemode unigram --out {src}"
+        f"tokens --text {train}/text.lc.rm.en --nbpe 300 --bpemode unigram --out {src}"
     )
     assert recipe.call("st_train") == " ".join(
         [
@@ -213,13 +217,13 @@ def test_all_stages_in_order_with_their_arguments(recipe):
             for part, data in (("train", train), ("valid", dev))
         ]
         + [
-            f"--normalize utterance_mvn --output_dir {EXP} --seed 1 --resume true --ngpu 0"
+            f"--normalize utterance_mvn --frontend_conf fs=16000 --output_dir {EXP} --seed 1 --resume true --ngpu 0"
         ]
     )
     test = "dump/mini/raw/tst-COMMON.en-de"
     assert recipe.call("st_inference") == (
         "st_inference --config conf/decode_st_mini.yaml --ngpu 0"
-        f" --data_path_and_name_and_type {test}/wav.scp,speech,sound --key_file {test}/wav.scp"
+        f" --data_path_and_name_and_type {test}/wav.scp,speech,sound"
         f" --st_train_config {EXP}/config.yaml --st_model_file {EXP}/valid.acc.ave.pth"
         f" --output_dir {DECODING}/tst-COMMON.en-de"
     )
@@ -282,15 +286,19 @@ def test_options_reach_the_commands(recipe, tmp_path):
     train = recipe.call("st_train")
     assert "--config ../../../conf/decoder/mla.yaml" in train
     assert " --decoder_conf kv_lora_rank=64 --decoder_conf q_lora_rank=0 " in train
-    assert f"--init_param {encoder}:encoder:encoder --decoder_conf" in train
+    assert (
+        f"--init_param {encoder}:encoder:encoder --model_conf asr_weight=0.0 --decoder_conf"
+        in train
+    )
     assert (
         "--normalize none" in train
         and "--seed 7" in train
         and " --max_epoch 3 " in train
     )
-    tag = "st_train_st_mini_mla_kv_lora_rank64_q_lora_rank0_max_epoch_3_seed7"
+    tag = "st_train_st_mini_mla_kv_lora_rank64_q_lora_rank0_max_epoch_3"
+    tag += "_src_nbpe90_feats_normalizenone_seed7_pretrained"
     assert f"--output_dir exp/mini/{tag} " in train
-    assert "--nbpe 150" in recipe.call("tokens", 0) and "--nbpe 90" in recipe.call(
+    assert "--nbpe 300" in recipe.call("tokens", 0) and "--nbpe 90" in recipe.call(
         "tokens", 1
     )
     inference = recipe.call("st_inference")
@@ -555,6 +563,18 @@ def test_what_cannot_work_is_refused_before_any_work(recipe):
     assert recipe.refused("--decoder", "mlta") == (
         "run.sh: no decoder 'mlta'; there are: gqa mha mla mqa mtla"
     )
+    assert recipe.refused("--decoder_args", "temporal_strid=4") == (
+        "run.sh: error: no option 'temporal_strid'"
+    )
+    assert recipe.refused("--audio_format", "mp3") == (
+        "run.sh: --audio_format is flac or wav, not 'mp3'"
+    )
+    assert recipe.refused("--tgt_lang", "fr") == (
+        "run.sh: --tgt_lang fr: the mini corpus is English to German"
+    )
+    assert recipe.refused("--python", "no_python", python=False) == (
+        "run.sh: --python: cannot run no_python"
+    )
     assert recipe.refused("--decoder_args", "temporal_stride 4") == (
         "run.sh: --decoder_args: 'temporal_stride' is not name=value"
     )
@@ -573,13 +593,18 @@ def test_without_an_environment_the_installer_runs_first(recipe):
     installer.parent.mkdir()
     installer.write_text(
         'echo install >>"$CALLS"; venv=$(dirname "$0")/../.venv; mkdir -p "$venv/bin"\n'
-        f'cp {recipe.python} "$venv/bin/python"; touch "$venv/.espnet_mtla"\n'
+        f'cp {recipe.python} "$venv/bin/python"; echo install.sh: some minutes\n'
+        'echo "install.sh: ready: $venv/bin/python"\n'
     )
     installer.chmod(0o755)
-    recipe.ok(python=False)
+    done = recipe.ok(python=False)
     assert recipe.calls[0] == "install" and recipe.commands[1:] == PIPELINE
-    recipe.ok("--stage", "13", python=False)
-    assert recipe.commands == PIPELINE[-3:]
+    assert done.stderr == "install.sh: some minutes\n"
+    assert "install.sh" not in done.stdout
+    installer.write_text("echo install.sh: no Python found >&2; exit 1\n")
+    done = recipe.run(python=False)
+    assert done.returncode == 1 and recipe.calls == []
+    assert done.stderr == "install.sh: no Python found\n"
 
 
 def test_the_environment_of_the_commands(recipe):

@@ -9,10 +9,9 @@ set -euo pipefail
 
 recipe st must_c MUSTC_v1.0
 default tgt_lang de
-default local_data_opts "--tgt_lang {tgt_lang}"
-default train_set "train.{src_lang}-{tgt_lang}"
-default valid_set "dev.{src_lang}-{tgt_lang}"
-default test_sets "tst-COMMON.{src_lang}-{tgt_lang} tst-HE.{src_lang}-{tgt_lang}"
+default train_set "train.en-{tgt_lang}"
+default valid_set "dev.en-{tgt_lang}"
+default test_sets "tst-COMMON.en-{tgt_lang} tst-HE.en-{tgt_lang}"
 # With --mini true, the second value.
 default nbpe 8000 300
 default st_config conf/train_st.yaml conf/train_st_mini.yaml
