@@ -1,10 +1,16 @@
 """A checkpoint must be the one its configuration was trained with."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
 
-from espnet_mtla.bin.checkpoint import check_checkpoint
+from espnet_mtla.bin.checkpoint import (
+    check_checkpoint,
+    check_pretrained,
+    put_broken_aside,
+)
 from espnet_mtla.errors import InputError
 from espnet_mtla.registry import DECODERS
 
@@ -61,3 +67,29 @@ def test_a_missing_file_is_named(saved):
         check_checkpoint(config, model + "x")
     with pytest.raises(InputError, match="no such config"):
         check_checkpoint(None, model)
+
+
+def test_pretrained_weights_must_be_there(saved):
+    _, model = saved()
+    check_pretrained(f"{model}:encoder:encoder")
+    with pytest.raises(InputError, match=r"holds no weights of 'frontend'"):
+        check_pretrained(f"{model}:frontend:frontend")
+    with pytest.raises(InputError, match="gone.pth: no such file"):
+        check_pretrained("gone.pth:encoder:encoder")
+    torch.save({"model": {"encoder.w": torch.ones(1)}}, model)  # a trainer's state
+    with pytest.raises(InputError, match=r"holds no weights of 'encoder'"):
+        check_pretrained(f"{model}:encoder:encoder")
+
+
+def test_a_checkpoint_that_was_cut_short_is_put_aside(saved, tmp_path):
+    _, model = saved()
+    checkpoint = tmp_path / "checkpoint.pth"
+    whole = Path(model).read_bytes()
+    checkpoint.write_bytes(whole)
+    put_broken_aside(checkpoint)
+    assert checkpoint.read_bytes() == whole
+    checkpoint.write_bytes(whole[: len(whole) // 2])
+    put_broken_aside(checkpoint)
+    assert not checkpoint.exists()
+    assert (tmp_path / "checkpoint.broken").stat().st_size == len(whole) // 2
+    put_broken_aside(checkpoint)  # nothing there: nothing to do

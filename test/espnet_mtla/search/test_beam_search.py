@@ -11,6 +11,8 @@ from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer
 from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
 from espnet2.lm.transformer_lm import TransformerLM
 
+from espnet_mtla.search.beam import PromptBeamSearch
+
 
 def search(kind, scorers, weights, beam, vocab):
     return kind(
@@ -95,7 +97,8 @@ def test_one_utterance_equals_the_search_that_is_not_batched(make_decoder, ragge
     assert_same(*(n_best(hypotheses) for hypotheses in found))
 
 
-def test_batched_equals_alone_with_ctc_lm_and_length_bonus(make_decoder, ragged):
+@pytest.mark.parametrize("kind", [BatchBeamSearch, PromptBeamSearch])
+def test_batched_equals_alone_with_ctc_lm_and_length_bonus(make_decoder, ragged, kind):
     vocab = 9
     decoder = make_decoder(vocab_size=vocab)
     prompt, lengths, _ = ragged(n_utt=4, vocab=vocab)
@@ -109,10 +112,26 @@ def test_batched_equals_alone_with_ctc_lm_and_length_bonus(make_decoder, ragged)
         "length_bonus": LengthBonus(vocab),
     }
     weights = {"decoder": 0.7, "ctc": 0.3, "lm": 0.4, "length_bonus": 0.1}
-    beam = search(BatchBeamSearch, scorers, weights, 4, vocab)
+    beam = search(kind, scorers, weights, 4, vocab)
     together = beam(prompt, x_lengths=lengths, maxlenratio=-10)
     for b, n in enumerate(lengths.tolist()):
         alone = n_best(beam(prompt[b, :n], maxlenratio=-10))
         best = max(alone, key=alone.get)
         assert_same({best: n_best(together[b])[best]}, {best: alone[best]})
         assert max(n_best(together[b]).values()) == pytest.approx(alone[best], abs=1e-3)
+
+
+def test_the_encoder_output_is_not_copied_for_each_hypothesis(make_decoder, ragged):
+    decoder = make_decoder()
+    prompt, lengths, _ = ragged(n_utt=3)
+    seen = []
+    score = decoder.batch_score
+
+    def watched(ys, states, xs, xs_mask=None):
+        seen.append((len(ys), xs.untyped_storage().nbytes()))
+        return score(ys, states, xs, xs_mask)
+
+    decoder.batch_score = watched
+    beam = search(PromptBeamSearch, {"decoder": decoder}, {"decoder": 1.0}, 5, 11)
+    beam(prompt, x_lengths=lengths, maxlenratio=-3)
+    assert seen == [(15, 0)] * 3

@@ -1,0 +1,130 @@
+"""Batched decoding around ESPnet's model and search, on random weights."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from espnet_mtla.bin.inference import Recognizer, inference, parse
+from espnet_mtla.errors import InputError
+from espnet_mtla.registry import DECODERS
+from espnet_mtla.tasks import task_class
+
+TOKENS = ["<blank>", "<unk>", *"abcdefgh", "<sos/eos>"]
+NAMES = ["u2", "u1", "tiny", "u4", "u3"]
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory):
+    """Five utterances, one of them too short to be encoded."""
+    folder = tmp_path_factory.mktemp("audio")
+    rng = np.random.default_rng()
+    lines = []
+    for name in NAMES:
+        size = 300 if name == "tiny" else int(rng.integers(6000, 20000))
+        soundfile.write(folder / f"{name}.flac", rng.normal(0, 0.1, size), 16000)
+        lines.append(f"{name} {folder}/{name}.flac\n")
+    (folder / "wav.scp").write_text("".join(lines))
+    return folder
+
+
+def save_model(folder, decoder):
+    """Train nothing: a model with weights large enough to tell inputs apart."""
+    conf = task_class("st").get_default_config() | {
+        "token_list": TOKENS,
+        "src_token_list": TOKENS,
+        "token_type": "char",
+        "src_token_type": "char",
+        "frontend_conf": {"n_fft": 256, "hop_length": 160, "n_mels": 20, "fs": "16k"},
+        "encoder": "transformer",
+        "encoder_conf": {
+            "output_size": 24,
+            "attention_heads": 2,
+            "linear_units": 16,
+            "num_blocks": 1,
+            "input_layer": "conv1d2",
+        },
+        "specaug": None,
+        "normalize": "utterance_mvn",
+        "decoder": decoder,
+        "decoder_conf": {"attention_heads": 2, "linear_units": 16, "num_blocks": 2},
+    }
+    model = task_class("st").build_model(argparse.Namespace(**conf))
+    for p in model.parameters():
+        p.data.add_(torch.randn_like(p) * 0.2)
+    torch.save(model.state_dict(), folder / "model.pth")
+    (folder / "config.yaml").write_text(yaml.safe_dump(conf), encoding="utf-8")
+
+
+def options(audio, folder, **more):
+    given = {
+        "data_path_and_name_and_type": f"{audio}/wav.scp,speech,sound",
+        "st_train_config": f"{folder}/config.yaml",
+        "st_model_file": f"{folder}/model.pth",
+        "output_dir": f"{folder}/out",
+        "beam_size": 4,
+        "maxlenratio": -9,
+        "log_level": "WARNING",
+        **more,
+    }
+    return [word for k, v in given.items() for word in (f"--{k}", str(v))]
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_hypotheses_do_not_depend_on_the_batch(audio, tmp_path, decoder, monkeypatch):
+    """Alone, in ragged batches, and when memory runs out in between."""
+    save_model(tmp_path, decoder)
+    found = {}
+    for name, batch in (("alone", 1), ("together", 5), ("bounded", 5), ("halved", 5)):
+        frames = 110 if name == "bounded" else 0
+        if name == "halved":
+            decode = Recognizer.__call__
+
+            def crowded(self, speech, decode=decode):
+                if len(speech) > 2:
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                return decode(self, speech)
+
+            monkeypatch.setattr(Recognizer, "__call__", crowded)
+        out = tmp_path / name
+        more = {"batch_size": batch, "batch_frames": frames, "nbest": 2}
+        inference("st", options(audio, tmp_path, output_dir=out, **more))
+        found[name] = {
+            n: (out / f"{n}best_recog/token_int").read_text() for n in (1, 2)
+        }
+        lines = (out / "1best_recog/score").read_text().splitlines()
+        scores = [float(line.split()[1]) for line in lines if line != "tiny"]
+        found[name]["scores"] = pytest.approx(scores, abs=1e-3)
+    keys = [line.split()[0] for line in found["alone"][1].splitlines()]
+    assert keys == NAMES  # in input order
+    assert "tiny\n" in found["alone"][1]  # left empty, whatever the batch
+    assert len(set(found["alone"][1].splitlines())) == len(NAMES)
+    for result in found.values():
+        assert result[1] == found["alone"][1] and result[2] == found["alone"][2]
+        assert result["scores"] == found["alone"]["scores"].expected
+    cost = json.loads((tmp_path / "together/efficiency.json").read_text())
+    assert cost["utterances"] == 5 and cost["cache_bytes"] > 0
+
+
+def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
+    save_model(tmp_path, "mha")
+    for more, words in (
+        ({"batch_size": 0}, "--batch_size 0"),
+        ({"batch_frames": -1}, "--batch_frames -1"),
+        ({"ngpu": 2}, "--ngpu 2"),
+        ({"st_model_file": "gone.pth"}, "gone.pth: no such model file"),
+        ({"data_path_and_name_and_type": "gone,speech,sound"}, "gone: no such file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            parse("st", options(audio, tmp_path, **more))
+
+
+def test_an_unknown_key_is_named(audio, tmp_path):
+    save_model(tmp_path, "mha")
+    (tmp_path / "keys").write_text("u1\nu9\n")
+    with pytest.raises(InputError, match="keys: u9 is not in the data"):
+        inference("st", options(audio, tmp_path, key_file=tmp_path / "keys"))
