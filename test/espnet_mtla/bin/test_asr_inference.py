@@ -11,8 +11,8 @@ import yaml
 
 from espnet_mtla import compat, registry
 from espnet_mtla.bin.inference import inference
+from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.errors import InputError
-from espnet_mtla.scoring.text import read_text
 
 TOKENS = ["<blank>", "<unk>", *"abcdefg", "<sos/eos>"]
 CONF = {
@@ -75,10 +75,10 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
         for n in (1, 2):
             folder = f"{n}best_recog"
             for name in ("text", "token_int"):
-                theirs = read_text(tmp_path / "espnet" / folder / name)
-                assert read_text(tmp_path / size / folder / name) == theirs
+                theirs = read_table(tmp_path / "espnet" / folder / name)
+                assert read_table(tmp_path / size / folder / name) == theirs
             scores = [
-                read_text(tmp_path / d / folder / "score") for d in ("espnet", size)
+                read_table(tmp_path / d / folder / "score") for d in ("espnet", size)
             ]
             for key, value in scores[0].items():
                 value = float(value.removeprefix("tensor(").split(",")[0].rstrip(")"))
