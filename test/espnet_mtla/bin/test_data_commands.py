@@ -8,6 +8,7 @@ import pytest
 
 COMMANDS = [
     "make_mini",
+    "prepare_librispeech",
     "prepare_must_c",
     "perturb_speed",
     "format_wav_scp",
@@ -57,6 +58,7 @@ def test_from_nothing_to_units(tmp_path):
     "options, message",
     [
         ("prepare_must_c --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_librispeech --corpus gone", "error: --corpus gone is missing"),
         ("perturb_speed --data gone --out o --factors 0.9", "error: gone/utt2spk is"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
