@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import sentencepiece
@@ -64,6 +65,20 @@ def train_units(
     with atomic_open(out / "tokens.txt") as file:
         file.writelines(f"{token}\n" for token in tokens)
     return f"{out}: {len(tokens)} tokens from {len(sentences)} sentences"
+
+
+def load_units(path: Path | str) -> Callable[[str], list[str]]:
+    """Load a sentencepiece model as a function from a text to its pieces.
+
+    Raises:
+        InputError: the file is missing or no model.
+    """
+    try:
+        units = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError):
+        problem = "is no sentencepiece model" if Path(path).is_file() else "is missing"
+        raise InputError(f"{path} {problem}: make the units first (stage 5)") from None
+    return units.encode_as_pieces
 
 
 def _explain(message: str, nbpe: int, names: str) -> str:

@@ -8,7 +8,9 @@ import pytest
 
 COMMANDS = [
     "make_mini",
+    "prepare_librispeech",
     "prepare_must_c",
+    "perturb_speed",
     "format_wav_scp",
     "filter_data",
     "tokens",
@@ -56,6 +58,8 @@ def test_from_nothing_to_units(tmp_path):
     "options, message",
     [
         ("prepare_must_c --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_librispeech --corpus gone", "error: --corpus gone is missing"),
+        ("perturb_speed --data gone --out o --factors 0.9", "error: gone/utt2spk is"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
