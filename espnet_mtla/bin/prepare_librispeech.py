@@ -19,9 +19,10 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(levelname)s: %(message)s")
 
-    from espnet_mtla.corpora.librispeech import PARTS, prepare_librispeech
+    from espnet_mtla.corpora.librispeech import prepare_librispeech
 
-    print(prepare_librispeech(args.corpus, args.out, tuple(args.parts or PARTS)))
+    parts = tuple(args.parts) if args.parts else None
+    print(prepare_librispeech(args.corpus, args.out, parts))
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def read_part(root: Path, part: str) -> Part:
 
 
 def prepare_librispeech(
-    corpus: Path | str, out: Path | str, parts: tuple[str, ...] = PARTS
+    corpus: Path | str, out: Path | str, parts: tuple[str, ...] | None = None
 ) -> str:
     """Write ``out/<part>`` (``train_clean_100``, ...) for each part.
 
@@ -131,7 +131,7 @@ def prepare_librispeech(
     Args:
         corpus: the folder LibriSpeech.
         out: gets ``<part>/{wav.scp,text,utt2spk,spk2utt}``.
-        parts: of :data:`PARTS`.
+        parts: of :data:`PARTS`; all when None, but of a mini corpus those it has.
 
     Returns:
         One line a directory, for a person to read.
@@ -141,11 +141,14 @@ def prepare_librispeech(
             part; nothing is written then.
     """
     root = find_root(corpus)
+    if parts is None:
+        there = [part for part in PARTS if (root / part).is_dir()]
+        parts = tuple(there) if is_mini(root) else PARTS
     for part in parts:
         if part not in PARTS:
             raise InputError(f"--parts {part}: choose from {', '.join(PARTS)}")
     read = {part: read_part(root, part) for part in parts}
-    known = {} if is_mini(corpus) else PUBLISHED
+    known = {} if is_mini(root) else PUBLISHED
     lines = [read[part].report(part, known.get(part)) for part in parts]
     sets = {part.replace("-", "_"): content for part, content in read.items()}
     for name, members in COMBINED.items():

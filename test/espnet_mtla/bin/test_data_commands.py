@@ -8,6 +8,7 @@ import pytest
 
 COMMANDS = [
     "make_mini",
+    "prepare_ami",
     "prepare_librispeech",
     "prepare_must_c",
     "perturb_speed",
@@ -59,6 +60,7 @@ def test_from_nothing_to_units(tmp_path):
     [
         ("prepare_must_c --corpus gone", "error: --corpus gone is missing"),
         ("prepare_librispeech --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_ami --corpus gone", "error: --corpus gone is missing"),
         ("perturb_speed --data gone --out o --factors 0.9", "error: gone/utt2spk is"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
