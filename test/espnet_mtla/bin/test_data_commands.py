@@ -13,6 +13,7 @@ COMMANDS = [
     "perturb_speed",
     "prepare_slurp",
     "score_slu",
+    "score_sum",
     "format_wav_scp",
     "filter_data",
     "tokens",
