@@ -71,6 +71,7 @@ def test_from_nothing_to_units(tmp_path):
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
         ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
+        ("make_mini --corpus xsum --out o --seed -1", "error: --seed -1"),
     ],
 )
 def test_bad_input_is_one_line_and_status_1(tmp_path, options, message):
