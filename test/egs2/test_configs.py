@@ -1,0 +1,44 @@
+"""Each recipe's training configurations, as ESPnet and our decoders take them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "egs2").glob("*/*/conf/train_*.yaml"))
+TASKS = {"asr": "asr", "st": "st", "slu": "slu", "sum": "mt"}
+# What the head of a file says: units, and parameters with MHA.
+SIZES = {
+    "slurp/slu1/conf/train_slu.yaml": (500, 117),
+    "xsum/sum1/conf/train_sum.yaml": (30000, 113),
+}
+
+
+@pytest.mark.parametrize("decoder", ["mha", "mtla"])
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda p: p.parent.parent.name)
+def test_the_model_is_built(config, decoder, tmp_path):
+    from espnet_mtla.bin.train import merged_config
+    from espnet_mtla.registry import DECODERS
+    from espnet_mtla.tasks import task_class
+
+    fragment = ROOT / "conf" / "decoder" / f"{decoder}.yaml"
+    options = merged_config([str(config), str(fragment)])
+    task = task_class(TASKS[config.stem.split("_")[1]])
+    name = config.relative_to(ROOT / "egs2").as_posix()
+    units, millions = SIZES.get(name, (100, None))
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("".join(f"t{i}\n" for i in range(units)))
+    argv = ["--output_dir", str(tmp_path), "--token_list", str(tokens)]
+    args = task.get_parser().parse_args(argv)
+    assert options.keys() <= vars(args).keys()
+    vars(args).update(options)
+    if "src_token_list" in args:
+        args.src_token_list = str(tokens)
+    # On this device nobody draws weights, or holds them.
+    with torch.device("meta"):
+        model = task.build_model(args)
+    assert type(model.decoder) is DECODERS[decoder]
+    if millions and decoder == "mha":
+        size = sum(p.numel() for p in model.parameters())
+        assert round(size / 1e6) == millions
