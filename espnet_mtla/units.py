@@ -2,6 +2,7 @@
 
 import io
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,22 @@ def load_units(path: Path | str) -> Callable[[str], list[str]]:
         problem = "is no sentencepiece model" if Path(path).is_file() else "is missing"
         raise InputError(f"{path} {problem}: make the units first (stage 5)") from None
     return units.encode_as_pieces
+
+
+def cut_words(text: str, units: Callable[[str], list[str]], most: int) -> str:
+    """Keep the whole words at the beginning that take at most ``most`` units.
+
+    Args:
+        text: words with spaces between them.
+        units: what :func:`load_units` returns.
+        most: how many units may stay; one word stays whatever it takes.
+    """
+    if len(units(text)) <= most:
+        return text
+    words = text.split()
+    lengths = range(1, len(words) + 1)
+    kept = bisect_right(lengths, most, key=lambda n: len(units(" ".join(words[:n]))))
+    return " ".join(words[: max(1, kept)])
 
 
 def _explain(message: str, nbpe: int, names: str) -> str:

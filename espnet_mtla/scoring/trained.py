@@ -36,6 +36,8 @@ class Measure(NamedTuple):
 MEASURES = {
     "asr": Measure("score_wer", "wer", "WER"),
     "st": Measure("score_bleu", "bleu", "BLEU"),
+    "slu": Measure("score_slu", "intent", "intent %"),
+    "mt": Measure("score_rouge", "rougeL", "ROUGE-L"),
 }
 
 

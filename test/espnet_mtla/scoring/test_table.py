@@ -8,7 +8,7 @@ import yaml
 from espnet_mtla.bin.compare import main, report
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.table import comparison, markdown, paper_figures
-from espnet_mtla.scoring.trained import find_trained
+from espnet_mtla.scoring.trained import MEASURES, find_trained
 
 COST = {
     "peak_memory": 90 * 2**20,
@@ -29,6 +29,8 @@ COST = {
 
 SCORED = {"st": ("score_bleu", {"bleu": 80.0, "signature": "sig"})}
 SCORED["asr"] = ("score_wer", {"wer": 3.456})
+SCORED["slu"] = ("score_slu", {"intent": 95.5, "slu_f1": 80.0})
+SCORED["mt"] = ("score_rouge", {"rouge1": 61.0, "rougeL": 60.25, "signature": "sig"})
 
 
 @pytest.fixture
@@ -131,6 +133,27 @@ def test_each_task_has_its_measure_and_the_paper_s_where_there_are_some(
         (row,) = data["tables"][0]["rows"]
         assert row["wer"] == 3.456
         assert row.get("paper_wer") == (12.98 if corpus == "ami" else None)
+
+
+@pytest.mark.parametrize(
+    ("task", "corpus", "column", "cells"),
+    [
+        ("slu", "slurp", "intent %", "| 95.50 |"),
+        ("mt", "xsum", "ROUGE-L", "| 60.25 |"),
+    ],
+)
+def test_understanding_and_summaries_have_theirs(trained, task, corpus, column, cells):
+    for name in ("mha", "mtla"):
+        expdir = trained(name, name, 10.0, 100, task=task, test_set="test")
+    text, data = report(expdir, task, corpus)
+    assert f"| {column} |" in text and f"| paper: {column} |" in text
+    assert text.count(cells) == 2
+    key = MEASURES[task].key
+    paper = paper_figures(corpus, task)["rows"]
+    rows = data["tables"][0]["rows"]
+    assert [row[f"paper_{key}"] for row in rows] == [
+        paper[name][key] for name in ("mha", "mtla s=2")
+    ]
 
 
 def test_nothing_scored_is_said(tmp_path):
