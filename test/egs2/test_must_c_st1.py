@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from espnet_mtla.bin.train import merged_config
 from espnet_mtla.registry import DECODERS
 from espnet_mtla.tasks import task_class
