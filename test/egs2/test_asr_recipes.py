@@ -105,3 +105,15 @@ def test_the_english_side_of_must_c(recipe_class, tmp_path):
     assert "--config ../../librispeech/asr1/conf/" in must_c.call("asr_train")
     ref = "dump/mini/raw/tst-HE.en-de/text.lc.rm.en"
     assert must_c.call("score_asr", 1).startswith(f"score_asr --ref {ref} --hyp {EXP}")
+
+
+def test_ami(recipe_class, tmp_path):
+    ami = recipe_class(tmp_path, "ami/asr1")
+    ami.ok()
+    assert ami.call("prepare_ami") == (
+        "prepare_ami --corpus data/mini/downloads/ami --out data/mini"
+    )
+    assert "--nbpe 100 --bpemode bpe " in ami.call("tokens")
+    assert "raw/ihm_dev/text,text,text" in ami.call("asr_train")
+    assert ami.commands.count("asr_inference") == 1
+    assert "--corpus ami --out" in ami.call("compare")

@@ -6,7 +6,7 @@ other module is the layout of one corpus, named as ``--corpus`` takes it.
 
 from importlib import import_module
 
-CORPORA = ("librispeech", "must_c", "slurp", "xsum")
+CORPORA = ("ami", "librispeech", "must_c", "slurp", "xsum")
 
 
 def find_layout(corpus: str):
