@@ -15,7 +15,10 @@ from espnet2.legacy.nets.pytorch_backend.transformer.positionwise_feed_forward i
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
-from espnet2.legacy.nets.scorer_interface import BatchScorerInterface
+from espnet2.legacy.nets.scorer_interface import (
+    BatchPartialScorerInterface,
+    BatchScorerInterface,
+)
 from espnet2.torch_utils.device_funcs import (
     is_out_of_memory_error,
     release_accelerator_memory,
@@ -55,6 +58,14 @@ def batch_beam_search() -> type:
     """Return ESPnet's ``BatchBeamSearch``."""
     name = "espnet2.legacy.nets.batch_beam_search"
     return importlib.import_module(name).BatchBeamSearch
+
+
+def takes_batches(search: object) -> bool:
+    """Whether a search is ESPnet's ``BatchBeamSearch``, all its scorers batched."""
+    if type(search) is not batch_beam_search():
+        return False
+    partial = search.part_scorers.values()
+    return all(isinstance(s, BatchPartialScorerInterface) for s in partial)
 
 
 def dataset_class() -> type:

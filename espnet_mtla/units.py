@@ -2,6 +2,8 @@
 
 import io
 import re
+from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 
 import sentencepiece
@@ -64,6 +66,36 @@ def train_units(
     with atomic_open(out / "tokens.txt") as file:
         file.writelines(f"{token}\n" for token in tokens)
     return f"{out}: {len(tokens)} tokens from {len(sentences)} sentences"
+
+
+def load_units(path: Path | str) -> Callable[[str], list[str]]:
+    """Load a sentencepiece model as a function from a text to its pieces.
+
+    Raises:
+        InputError: the file is missing or no model.
+    """
+    try:
+        units = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError):
+        problem = "is no sentencepiece model" if Path(path).is_file() else "is missing"
+        raise InputError(f"{path} {problem}: make the units first (stage 5)") from None
+    return units.encode_as_pieces
+
+
+def cut_words(text: str, units: Callable[[str], list[str]], most: int) -> str:
+    """Keep the whole words at the beginning that take at most ``most`` units.
+
+    Args:
+        text: words with spaces between them.
+        units: what :func:`load_units` returns.
+        most: how many units may stay; one word stays whatever it takes.
+    """
+    if len(units(text)) <= most:
+        return text
+    words = text.split()
+    lengths = range(1, len(words) + 1)
+    kept = bisect_right(lengths, most, key=lambda n: len(units(" ".join(words[:n]))))
+    return " ".join(words[: max(1, kept)])
 
 
 def _explain(message: str, nbpe: int, names: str) -> str:

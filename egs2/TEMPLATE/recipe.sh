@@ -44,6 +44,7 @@ recipe() {
   option test_sets text "" "test sets"
   option audio_format "flac|wav" flac "audio format of the dump"
   option fs int 16000 "sampling rate"
+  option speed_perturb_factors text "" "speeds of the training speech, as in \"0.9 1.0 1.1\" (none: as it is)"
   option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
   option max_wav_duration number 30 "seconds; longer training utterances are dropped"
   option nbpe int 8000 "units"
@@ -65,6 +66,7 @@ recipe() {
       option src_nbpe int "{nbpe}" "units of the source text"
       option tgt_nbpe int "{nbpe}" "units of the target text"
       ;;
+    asr) option text_name text text "the file of a data directory that holds the transcripts" ;;
     *) fail "no such task: $task" ;;
   esac
 }
@@ -79,18 +81,29 @@ print_usage() {
 # a folder for its units, their number, and the prefix of its training options.
 describe_task() {
   declare -gA text_file=() units=() nbpe=() prefix=()
+  data_opts=() pretrained_args=()
+  if [[ -v opt[tgt_lang] ]]; then data_opts=(--tgt_lang "${opt[tgt_lang]}"); fi
   case $task in
     st)
       # MuST-C is English; its source text, for CTC, has neither case nor punctuation.
       local tgt=${opt[tgt_lang]} lists=${opt[datadir]}/en-${opt[tgt_lang]}_token_list
-      data_opts=(--tgt_lang "$tgt")
       texts=(text src_text)
       prefix=([text]='' [src_text]=src_)
       nbpe=([text]=${opt[tgt_nbpe]} [src_text]=${opt[src_nbpe]})
       text_file=([text]=text.tc.$tgt [src_text]=text.lc.rm.en)
       units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_tc_$tgt
       units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_lc.rm_en
-      scorer=score_st score_dir=score_bleu
+      scorer=score_st score_dir=score_bleu score_args=()
+      # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
+      pretrained_args=(--model_conf asr_weight=0.0)
+      ;;
+    asr)
+      texts=(text)
+      prefix=([text]='')
+      nbpe=([text]=${opt[nbpe]})
+      text_file=([text]=${opt[text_name]})
+      units[text]=${opt[datadir]}/token_list/bpe_${opt[bpemode]}${nbpe[text]}
+      scorer=score_asr score_dir=score_wer score_args=(--bpemodel "${units[text]}/bpe.model")
       ;;
   esac
 }
@@ -137,11 +150,17 @@ check_options() {
   if [[ ${opt[mini]} == true && ${opt[tgt_lang]-de} != de ]]; then
     fail "--tgt_lang ${opt[tgt_lang]}: the mini corpus is English to German"
   fi
+  read -ra factors <<<"${opt[speed_perturb_factors]}"
+  for argument in "${factors[@]}"; do
+    [[ $argument =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--speed_perturb_factors: '$argument' is not a number"
+  done
 }
 
 # What depends on the machine, and where things go.
 settle() {
   local name config=${opt[${task}_config]} tag
+  unperturbed=${opt[train_set]}
+  if ((${#factors[@]})); then opt[train_set]+=_sp; fi
   read -ra test_sets <<<"${opt[test_sets]}"
   read -ra train_args <<<"${opt[${task}_args]}"
   read -ra inference_args <<<"${opt[inference_args]}"
@@ -156,9 +175,9 @@ settle() {
   corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  for name in nbpe src_nbpe tgt_nbpe bpemode feats_normalize seed; do
+  for name in nbpe src_nbpe tgt_nbpe bpemode feats_normalize speed_perturb_factors seed; do
     # Models that these tell apart stand beside each other.
-    if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name${opt[$name]}; fi
+    if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name$(tidy "${opt[$name]}"); fi
   done
   if [[ -n ${opt[pretrained_asr]} ]]; then tag+=_pretrained; fi
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}

@@ -10,11 +10,19 @@ prepare() { # stage 1
   fi
   py "prepare_$corpus" --corpus "$corpus_dir" "${data_opts[@]}" "${local_data_opts[@]}" \
     --out "${opt[datadir]}"
-  makes "${opt[datadir]}/${opt[train_set]}/wav.scp" "${opt[datadir]}/${opt[valid_set]}/wav.scp"
+  makes "${opt[datadir]}/$unperturbed/wav.scp" "${opt[datadir]}/${opt[valid_set]}/wav.scp"
+}
+
+perturb() { # stage 2
+  after "${opt[datadir]}" 1
+  py perturb_speed --data "${opt[datadir]}/$unperturbed" --factors "${factors[@]}" \
+    --out "${opt[datadir]}/${opt[train_set]}"
+  makes "${opt[datadir]}/${opt[train_set]}/wav.scp"
 }
 
 format() { # stage 3: SET FOLDER
   after "${opt[datadir]}" 1
+  if [[ $1 != "$unperturbed" && $1 == "${opt[train_set]}" ]]; then after "${opt[datadir]}" 2; fi
   py format_wav_scp --data "${opt[datadir]}/$1" --out "$2/$1" --fs "${opt[fs]}" \
     --audio_format "${opt[audio_format]}" :: --nj "${opt[nj]}"
   makes "$2/$1/wav.scp"
@@ -56,8 +64,7 @@ train_model() { # stage 11
   done
   if [[ -n ${opt[pretrained_asr]} ]]; then
     reads "${opt[pretrained_asr]}"
-    # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
-    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" --model_conf asr_weight=0.0)
+    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" "${pretrained_args[@]}")
   fi
   py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" \
     --frontend_conf "fs=${opt[fs]}" --output_dir "$experiment" --seed "${opt[seed]}" --resume true "${train_args[@]}" \
@@ -82,10 +89,10 @@ score() { # stage 13
   for set in "${test_sets[@]}"; do
     reads "$raw/$set/${text_file[text]}" "$decoding/$set/text" "$decoding/$set/efficiency.json"
     py "$scorer" --ref "$raw/$set/${text_file[text]}" --hyp "$decoding/$set/text" \
-      --out "$decoding/$set/$score_dir"
+      "${score_args[@]}" --out "$decoding/$set/$score_dir"
     makes "$decoding/$set/$score_dir"
   done
-  py compare --expdir "${opt[expdir]}" --task "$task" --out "${opt[expdir]}/RESULTS.md"
+  py compare --expdir "${opt[expdir]}" --task "$task" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md"
   makes "${opt[expdir]}/RESULTS.md"
 }
 
@@ -102,7 +109,11 @@ redone() { [[ -v option_given[stage] ]] && (($1 >= opt[stage])); }
 run_stages() {
   local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
   if wanted 1; then run_unit 1 "data preparation" "$data" prepare; fi
-  if wanted 2; then echo "stage 2: speed perturbation: not used by this recipe"; fi
+  if wanted 2 && ((${#factors[@]})); then
+    run_unit 2 "speed perturbation" "$data" perturb
+  elif wanted 2; then
+    echo "stage 2: speed perturbation: not asked for (--speed_perturb_factors)"
+  fi
   if wanted 3; then
     for set in "$train" "$valid"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw/org"; done
     for set in "${test_sets[@]}"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw"; done

@@ -16,14 +16,12 @@ from pathlib import Path
 from espnet_mtla.bin import run
 from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.scoring.table import comparison, markdown, paper_figures
-from espnet_mtla.scoring.trained import find_trained
-
-SCORES = {"st": "score_bleu"}
+from espnet_mtla.scoring.trained import MEASURES, find_trained
 
 
 def environment() -> dict[str, str]:
     """Describe the software, as ESPnet's ``show_asr_result.sh`` does."""
-    packages = ("espnet", "torch", "sacrebleu", "espnet_mtla")
+    packages = ("espnet", "torch", "sacrebleu", "rapidfuzz", "espnet_mtla")
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "python version": platform.python_version(),
@@ -41,32 +39,37 @@ def _git(*args: str) -> str:
     return done.stdout.strip() or "not a git checkout"
 
 
-def report(expdir: Path, task: str) -> tuple[str, dict]:
+def report(expdir: Path, task: str, corpus: str) -> tuple[str, dict]:
     """Return the Markdown report of an experiment directory, and its data."""
-    rows = find_trained(expdir, task, SCORES[task])
+    rows = find_trained(expdir, task)
     env = environment()
     lines = ["# RESULTS", "## Environments"]
     lines += [f"- {name}: `{value}`" for name, value in env.items()]
-    paper = paper_figures(task)
+    paper = paper_figures(corpus, task)
+    first = paper and paper["set"]
     data: dict = {"environment": env, "tables": []}
     settings: dict[tuple, list] = {}
     for row in rows:
         settings.setdefault(row.setting, []).append(row)
-    for setting in sorted(settings, key=lambda s: (s[0] != paper["set"], str(s))):
+    for setting in sorted(settings, key=lambda s: (s[0] != first, str(s))):
         mine = settings[setting]
         cost, test_set = mine[0].cost, mine[0].test_set
-        table = comparison(mine, task)
+        table = comparison(mine, task, paper)
         described = (
             f"{mine[0].decoding}: {cost['audio_seconds']:.0f} s of speech, beam "
             f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "
             f"{cost['batch_frames']} frames a batch, {cost['device']}, "
             f"{cost['threads']} threads, {cost['dtype']}; memory is "
-            f"{cost['memory_is']}, its average is compared; {mine[0].score['signature']}"
+            f"{cost['memory_is']}, its average is compared"
         )
+        if signature := mine[0].score.get("signature"):
+            described += f"; {signature}"
         title = f"## {test_set}: {cost['utterances']} utterances"
-        lines += ["", title, "", described, "", markdown(table)]
+        lines += ["", title, "", described, "", markdown(table, task)]
         data["tables"].append({"test_set": test_set, "rows": table})
-    lines += ["", f"Paper's columns: {paper['title']}, on its own corpus and engine."]
+    if paper:
+        title = f"Paper's columns: {paper['title']}, on its own corpus and engine."
+        lines += ["", title]
     return "\n".join(lines) + "\n", data
 
 
@@ -74,10 +77,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print and write the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--expdir", required=True, type=Path)
-    parser.add_argument("--task", required=True, choices=sorted(SCORES))
+    parser.add_argument("--task", required=True, choices=sorted(MEASURES))
+    parser.add_argument(
+        "--corpus", default="", help="whose figures of the paper stand beside ours"
+    )
     parser.add_argument("--out", required=True, type=Path, help="RESULTS.md to write")
     args = parser.parse_args(argv)
-    text, data = report(args.expdir, args.task)
+    text, data = report(args.expdir, args.task, args.corpus)
     with atomic_open(args.out) as f:
         f.write(text)
     with atomic_open(args.out.with_suffix(".json")) as f:

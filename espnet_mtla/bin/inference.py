@@ -26,6 +26,16 @@ logger = logging.getLogger(__name__)
 
 FRAME_SECONDS = 0.01
 """``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
+DATA = "data_path_and_name_and_type"
+NOT_BATCHED = [
+    "enh_s2t_task",
+    "multi_asr",
+    "streaming",
+    "time_sync",
+    "partial_ar",
+    "word_lm_train_config",
+]
+"""ESPnet's options that decode in ways of their own."""
 
 
 def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -49,11 +59,17 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
             raise InputError(
                 f"--{name} {getattr(args, name)}: give an integer of at least {least}"
             )
+    for name in NOT_BATCHED:
+        if getattr(args, name, None):
+            raise InputError(f"--{name}: only ESPnet's own {task}_inference has that")
     if args.ngpu > 1:
         raise InputError(f"--ngpu {args.ngpu}: decoding runs on one GPU, give 0 or 1")
-    for path, _, _ in args.data_path_and_name_and_type:
-        if not Path(path).is_file():
-            raise InputError(f"--data_path_and_name_and_type {path}: no such file")
+    paths = [(n, getattr(args, n, None)) for n in ("lm_train_config", "lm_file")]
+    paths += [("key_file", args.key_file), ("ngram_file", args.ngram_file)]
+    paths += [(DATA, path) for path, _, _ in getattr(args, DATA)]
+    for name, path in paths:
+        if path is not None and not Path(path).is_file():
+            raise InputError(f"--{name} {path}: no such file")
     check_checkpoint(
         getattr(args, f"{task}_train_config"), getattr(args, f"{task}_model_file")
     )
@@ -82,8 +98,8 @@ class Recognizer:
         options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
         self.inner = speech2text(**options)
         search = self.inner.beam_search
-        if not isinstance(search, compat.batch_beam_search()):
-            raise InputError("a scorer of this model cannot be batched (see the log)")
+        if not compat.takes_batches(search):
+            raise InputError("this model or a scorer cannot be batched (see the log)")
         self.model = getattr(self.inner, f"{task}_model")
         if isinstance(self.model.decoder, PromptDecoder):
             search.__class__ = PromptBeamSearch  # as ESPnet itself chooses one
@@ -101,7 +117,10 @@ class Recognizer:
         """Encode utterances, ``(samples,)`` each, to ``(B, T, D)`` and ``(B,)``."""
         lengths = torch.tensor([len(x) for x in speech], device=self.device)
         padded = pad_sequence([x.to(self.dtype) for x in speech], batch_first=True)
-        return self.model.encode(padded.to(self.device), lengths)[:2]
+        encoded, lengths = self.model.encode(padded.to(self.device), lengths)[:2]
+        if isinstance(encoded, tuple):  # intermediate CTC's outputs come with it
+            encoded = encoded[0]
+        return encoded, lengths
 
     @torch.no_grad()
     def __call__(self, speech: Sequence[torch.Tensor]) -> list[list[tuple]]:

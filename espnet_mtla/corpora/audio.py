@@ -1,6 +1,7 @@
 """Reading, cutting, converting and writing audio files with soundfile."""
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,20 +78,27 @@ def read_span(file: soundfile.SoundFile, start: int, frames: int) -> np.ndarray:
     return samples
 
 
-def to_mono(samples: np.ndarray, fs: int, target_fs: int) -> np.ndarray:
+def to_mono(
+    samples: np.ndarray, fs: int, target_fs: int, speed: Fraction = Fraction(1)
+) -> np.ndarray:
     """Average the channels of ``(frames, channels)`` and resample to ``target_fs``.
 
-    Returns ``(frames',)``: the same samples when there is nothing to do, else
-    ``float64``.
+    Args:
+        samples: ``int16``, or ``float64`` in -1..1.
+        fs: their sampling rate, Hz.
+        target_fs: the wanted one.
+        speed: 1.1 plays them 1.1 times as fast, with the pitch, as sox's ``speed``.
+
+    Returns:
+        ``(frames',)``: the same samples when there is nothing to do, else
+        ``float64``.
     """
-    if samples.shape[1] == 1 and fs == target_fs:
+    ratio = Fraction(target_fs, fs) / speed
+    if samples.shape[1] == 1 and ratio == 1:
         return samples[:, 0]
     scale = 2.0**15 if samples.dtype == np.int16 else 1.0
     mono = samples.mean(axis=1, dtype=np.float64) / scale
-    if fs == target_fs:
-        return mono
-    common = np.gcd(fs, target_fs)
-    return resample_poly(mono, target_fs // common, fs // common)
+    return resample_poly(mono, *ratio.as_integer_ratio()) if ratio != 1 else mono
 
 
 def write_audio(path: Path | str, samples: np.ndarray, fs: int) -> None:

@@ -98,6 +98,14 @@ def write_speakers(directory: Path | str, utt2spk: Mapping[str, str]) -> None:
     )
 
 
+def two_folders(data: Path | str, out: Path | str) -> tuple[Path, Path]:
+    """Return both as paths; raise :class:`InputError` if they are the same folder."""
+    data, out = Path(data), Path(out)
+    if data.resolve() == out.resolve():
+        raise InputError(f"--out {out} is --data itself: choose another folder")
+    return data, out
+
+
 def text_files(directory: Path | str) -> list[Path]:
     """The ``text`` and ``text.*`` files of a data directory, sorted."""
     return sorted(

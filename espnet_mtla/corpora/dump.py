@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from espnet_mtla.corpora.datadir import (
     copy_rows,
     read_table,
     text_files,
+    two_folders,
     write_speakers,
     write_table,
 )
 from espnet_mtla.corpora.parallel import parallel_map
+from espnet_mtla.corpora.perturb import read_speeds
 from espnet_mtla.errors import InputError
 
 # A segment may end this much after its recording (s); it is cut there.
@@ -32,6 +35,7 @@ class Span(NamedTuple):
     utterance: str
     start: float = 0.0
     end: float | None = None
+    speed: Fraction = Fraction(1)
 
 
 class _Job(NamedTuple):
@@ -53,7 +57,8 @@ def format_wav_scp(
 ) -> str:
     """Cut a data directory's utterances into files of their own.
 
-    Reads ``wav.scp`` and, if there, ``segments``; writes mono 16-bit files
+    Reads ``wav.scp`` and, if there, ``segments`` and ``utt2speed`` (see
+    :mod:`espnet_mtla.corpora.perturb`); writes mono 16-bit files
     ``out/data/<utterance>.<audio_format>`` at ``fs`` Hz, ``wav.scp``,
     ``utt2num_samples``, and copies ``text*``, ``utt2spk``, ``spk2utt``.
 
@@ -94,16 +99,9 @@ def format_wav_scp(
     return "\n".join(lines)
 
 
-def two_folders(data: Path | str, out: Path | str) -> tuple[Path, Path]:
-    """Return both as paths; raise :class:`InputError` if they are the same folder."""
-    data, out = Path(data), Path(out)
-    if data.resolve() == out.resolve():
-        raise InputError(f"--out {out} is --data itself: choose another folder")
-    return data, out
-
-
 def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]:
     """Group the utterances by recording, by offset."""
+    speeds = read_speeds(data)
     path = data / "segments"
     for key, value in recordings.items():
         if not value or value.endswith("|"):
@@ -113,12 +111,12 @@ def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]
             )
     if not path.exists():
         _check_name(data / "wav.scp", recordings)
-        return {key: [Span(key)] for key in recordings}
+        return {key: [Span(key, speed=speeds[key])] for key in recordings}
     groups: dict[str, list[Span]] = {}
     for utterance, value in read_table(path).items():
         try:
             recording, start, end = value.split()
-            span = Span(utterance, float(start), float(end))
+            span = Span(utterance, float(start), float(end), speeds[utterance])
         except ValueError:
             raise InputError(
                 f"{path}: {utterance} needs a recording, a start and an end: "
@@ -150,7 +148,7 @@ def _cut(job: _Job) -> tuple[dict[str, int], list[str]]:
             notes.append(f"resampled from {fs} to {job.fs} Hz")
         if file.channels > 1:
             notes.append(f"averaged from {file.channels} channels to one")
-        for utterance, start, end in job.spans:
+        for utterance, start, end, speed in job.spans:
             first = round(start * fs)
             last = file.frames if end is None else round(end * fs)
             if last > file.frames + _MAX_OVERRUN * fs or first >= file.frames:
@@ -161,7 +159,8 @@ def _cut(job: _Job) -> tuple[dict[str, int], list[str]]:
             last = min(last, file.frames)
             if last <= first:
                 raise InputError(f"{utterance} holds no sample: prepare the data again")
-            samples = to_mono(read_span(file, first, last - first), fs, job.fs)
+            samples = read_span(file, first, last - first)
+            samples = to_mono(samples, fs, job.fs, speed)
             path = job.folder / f"{utterance}.{job.audio_format}"
             write_audio(path, samples, job.fs)
             lengths[utterance] = len(samples)

@@ -4,8 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 from espnet_mtla.corpora.audio import audio_info
-from espnet_mtla.corpora.datadir import read_samples, read_table, text_files
-from espnet_mtla.corpora.dump import copy_texts, two_folders, write_audio_tables
+from espnet_mtla.corpora.datadir import (
+    read_samples,
+    read_table,
+    text_files,
+    two_folders,
+)
+from espnet_mtla.corpora.dump import copy_texts, write_audio_tables
+from espnet_mtla.corpora.report import dropped
 from espnet_mtla.errors import InputError
 
 
@@ -30,7 +36,7 @@ def filter_data(
         raise InputError(f"{data} has no utterance: prepare the data again")
     fs = audio_info(next(iter(wavs.values()))).fs
     texts = {path.name: read_table(path) for path in text_files(data)}
-    dropped: Counter = Counter()
+    reasons: Counter = Counter()
     keep = []
     for utterance in sorted(wavs):
         if utterance not in samples:
@@ -40,19 +46,19 @@ def filter_data(
         seconds = samples[utterance] / fs
         empty = [name for name, text in texts.items() if not text.get(utterance)]
         if seconds < min_seconds:
-            dropped[f"shorter than {min_seconds:g} s"] += 1
+            reasons[f"shorter than {min_seconds:g} s"] += 1
         elif seconds > max_seconds:
-            dropped[f"longer than {max_seconds:g} s"] += 1
+            reasons[f"longer than {max_seconds:g} s"] += 1
         elif empty:
-            dropped[f"without text in {empty[0]}"] += 1
+            reasons[f"without text in {empty[0]}"] += 1
         else:
             keep.append(utterance)
-    why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
     if not keep:
-        raise InputError(f"{data}: no utterance is left ({why}): widen the limits")
+        raise InputError(
+            f"{data}: no utterance is left{dropped(reasons)}: widen the limits"
+        )
     copy_texts(data, out, keep)
     audio_format = Path(wavs[keep[0]]).suffix[1:]
     kept = {u: wavs[u] for u in keep}
     write_audio_tables(out, kept, {u: samples[u] for u in keep}, audio_format)
-    line = f"{out}: {len(keep)} of {len(wavs)} utterances"
-    return f"{line}; dropped {dropped.total()}: {why}" if dropped else line
+    return f"{out}: {len(keep)} of {len(wavs)} utterances{dropped(reasons)}"

@@ -1,9 +1,10 @@
 """Home-assistant commands with translations, drawn from a grammar kept as data."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TypeVar
 
 import numpy as np
 import yaml
@@ -13,6 +14,10 @@ from espnet_mtla.errors import InputError
 _SLOT = re.compile(r"\{(\w+)(?:#(\d))?(?:\.(\w+))?\}")
 # The grammar is exhausted when this many draws in a row bring nothing new.
 _PATIENCE = 1000
+
+# (list, copy) -> the value that fills that slot
+Fills = dict[tuple[str, str], dict]
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -79,13 +84,20 @@ class Grammar:
         scenario, action, english, german = self.templates[
             rng.integers(len(self.templates))
         ]
-        fills: dict[tuple[str, str], dict] = {}
-        for entity, copy, _ in _SLOT.findall(english):
+        fills = self.draw_fills(english, rng)
+        text, entities = self.fill_english(english, fills)
+        return Command(scenario, action, text, _fill_german(german, fills), entities)
+
+    def draw_fills(self, template: str, rng: np.random.Generator) -> Fills:
+        """Draw a value for each slot of a template, no value twice."""
+        fills: Fills = {}
+        for entity, copy, _ in _SLOT.findall(template):
+            if (entity, copy) in fills:
+                continue
             taken = [value for key, value in fills.items() if key[0] == entity]
             free = [v for v in self.lists[entity]["values"] if v not in taken]
             fills[entity, copy] = free[rng.integers(len(free))]
-        text, entities = self._fill_english(english, fills)
-        return Command(scenario, action, text, _fill_german(german, fills), entities)
+        return fills
 
     def distinct(self, count: int, rng: np.random.Generator) -> Iterator[Command]:
         """Draw commands no two of which share their English or German text.
@@ -93,26 +105,14 @@ class Grammar:
         Raises:
             InputError: the grammar cannot make ``count`` different commands.
         """
-        seen: set[str] = set()
-        made = misses = 0
-        while made < count:
-            command = self.draw(rng)
-            if command.english in seen or command.german in seen:
-                misses += 1
-                if misses == _PATIENCE:
-                    raise InputError(
-                        f"the grammar ran dry after {made} of {count} distinct "
-                        "commands: ask for fewer utterances"
-                    )
-                continue
-            misses = 0
-            made += 1
-            seen.update((command.english, command.german))
-            yield command
+        return draw_distinct(
+            lambda: self.draw(rng), lambda c: (c.english, c.german), count
+        )
 
-    def _fill_english(
-        self, template: str, fills: dict
+    def fill_english(
+        self, template: str, fills: Fills
     ) -> tuple[str, tuple[Entity, ...]]:
+        """Fill a template; return the text, and what fills its slots."""
         text, entities, end = "", [], 0
         for match in _SLOT.finditer(template):
             text += template[end : match.start()]
@@ -124,7 +124,33 @@ class Grammar:
         return text + template[end:], tuple(entities)
 
 
-def _fill_german(template: str, fills: dict) -> str:
+def draw_distinct(
+    draw: Callable[[], Drawn], keys: Callable[[Drawn], Iterable[str]], count: int
+) -> Iterator[Drawn]:
+    """Draw until there are ``count`` things no two of which share a key.
+
+    Raises:
+        InputError: there are not so many.
+    """
+    seen: set[str] = set()
+    made = misses = 0
+    while made < count:
+        drawn = draw()
+        if not seen.isdisjoint(keys(drawn)):
+            misses += 1
+            if misses == _PATIENCE:
+                raise InputError(
+                    f"the grammar ran dry after {made} of {count} distinct texts: "
+                    "ask for fewer utterances"
+                )
+            continue
+        misses = 0
+        made += 1
+        seen.update(keys(drawn))
+        yield drawn
+
+
+def _fill_german(template: str, fills: Fills) -> str:
     def fill(match: re.Match) -> str:
         entity, copy, form = match.groups(default="")
         value = fills[entity, copy]

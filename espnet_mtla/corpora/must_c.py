@@ -10,6 +10,7 @@ import yaml
 
 from espnet_mtla.corpora.audio import audio_info
 from espnet_mtla.corpora.datadir import read_lines, write_speakers, write_table
+from espnet_mtla.corpora.report import dropped
 from espnet_mtla.errors import InputError
 
 SPLITS = ("train", "dev", "tst-COMMON", "tst-HE")
@@ -37,12 +38,7 @@ class Split:
         """Counts, hours and what was dropped, as one line."""
         hours = sum(end - start for _, start, end in self.segments.values()) / 3600
         line = f"{len(self.segments)} utterances, {len(self.wavs)} talks, {hours:.2f} h"
-        if self.dropped:
-            why = ", ".join(
-                f"{n} {reason}" for reason, n in sorted(self.dropped.items())
-            )
-            line += f"; dropped {self.dropped.total()}: {why}"
-        return line
+        return line + dropped(self.dropped)
 
     def write(self, directory: Path, language: str) -> None:
         """Write the data directory; a file is complete or absent."""

@@ -4,33 +4,18 @@ from importlib import resources
 
 import yaml
 
-from espnet_mtla.scoring.trained import Trained
+from espnet_mtla.scoring.trained import MEASURES, Trained
 
 MIB = 2**20
-HEAD = (
-    "decoder",
-    "params M",
-    "BLEU",
-    "time s",
-    "speed-up",
-    "memory MiB",
-    "peak MiB",
-    "reduction",
-    "cache/token",
-    "cache MiB",
-    "paper: BLEU",
-    "paper: speed-up",
-    "paper: reduction",
-)
 
 
-def paper_figures(task: str) -> dict:
-    """Return the paper's table of a task: ``set``, ``title`` and ``rows``."""
+def paper_figures(corpus: str, task: str) -> dict | None:
+    """Return the paper's table: ``set``, ``title``, ``rows``; None if it has none."""
     text = resources.files(__package__).joinpath("paper.yaml").read_text("utf-8")
-    return yaml.safe_load(text)[task]
+    return yaml.safe_load(text).get(f"{corpus}/{task}")
 
 
-def comparison(rows: list[Trained], task: str) -> list[dict]:
+def comparison(rows: list[Trained], task: str, paper: dict | None) -> list[dict]:
     """Compare variants with MHA of the same setting.
 
     A speed-up or reduction is left out (None) where not exactly one MHA was
@@ -38,65 +23,69 @@ def comparison(rows: list[Trained], task: str) -> list[dict]:
 
     Args:
         rows: of one test set and setting.
-        task: whose figures of the paper stand beside ours.
+        task: of :data:`espnet_mtla.scoring.trained.MEASURES`.
+        paper: what :func:`paper_figures` returned.
 
     Returns:
-        One dict a row, its keys the field names of ``comparison.json``.
+        One dict a row, its keys the field names of ``RESULTS.json``.
     """
-    paper = paper_figures(task)["rows"]
+    key = MEASURES[task].key
     table = []
     for row in rows:
         base = [r for r in rows if r.label == "mha" and r.training == row.training]
         mha, cost = base[0].cost if len(base) == 1 else None, row.cost
-        theirs = paper.get(row.label, {})
-        table.append(
-            {
-                "decoder": row.label,
-                "experiment": row.tag,
-                "decoding": row.decoding,
-                "parameters": cost["parameters"],
-                "bleu": row.score["bleu"],
-                "signature": row.score["signature"],
-                "seconds": cost["seconds"],
-                "speedup": mha and round(mha["seconds"] / cost["seconds"], 2),
-                "average_memory": cost["average_memory"],
-                "peak_memory": cost["peak_memory"],
-                "memory_is": cost["memory_is"],
-                "reduction": mha
-                and round(mha["average_memory"] / cost["average_memory"], 2),
-                "cache_elements": cost["cache_elements"],
-                "cache_bytes": cost["cache_bytes"],
-                "paper_bleu": theirs.get("bleu"),
-                "paper_speedup": theirs.get("speedup"),
-                "paper_reduction": theirs.get("reduction"),
-            }
-        )
+        ours = {
+            "decoder": row.label,
+            "experiment": row.tag,
+            "decoding": row.decoding,
+            "parameters": cost["parameters"],
+            key: row.score[key],
+            "seconds": cost["seconds"],
+            "speedup": mha and round(mha["seconds"] / cost["seconds"], 2),
+            "average_memory": cost["average_memory"],
+            "peak_memory": cost["peak_memory"],
+            "memory_is": cost["memory_is"],
+            "reduction": mha
+            and round(mha["average_memory"] / cost["average_memory"], 2),
+            "cache_elements": cost["cache_elements"],
+            "cache_bytes": cost["cache_bytes"],
+        }
+        if "signature" in row.score:
+            ours["signature"] = row.score["signature"]
+        if paper:
+            theirs = paper["rows"].get(row.label, {})
+            for name in (key, "speedup", "reduction"):
+                ours[f"paper_{name}"] = theirs.get(name)
+        table.append(ours)
     return table
 
 
-def markdown(table: list[dict]) -> str:
+def markdown(table: list[dict], task: str) -> str:
     """Lay a comparison out as a Markdown table."""
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+    _, key, name = MEASURES[task]
+    columns = [  # head, field, its unit, digits
+        ("params M", "parameters", 1e6, 2),
+        (name, key, 1, 2),
+        ("time s", "seconds", 1, 1),
+        ("speed-up", "speedup", 1, 2),
+        ("memory MiB", "average_memory", MIB, 0),
+        ("peak MiB", "peak_memory", MIB, 0),
+        ("reduction", "reduction", 1, 2),
+        ("cache/token", "cache_elements", 1, 0),
+        ("cache MiB", "cache_bytes", MIB, 2),
+        (f"paper: {name}", f"paper_{key}", 1, 2),
+        ("paper: speed-up", "paper_speedup", 1, 2),
+        ("paper: reduction", "paper_reduction", 1, 2),
+    ]
+    columns = [c for c in columns if c[1] in table[0]]
+    head = ["decoder"] + [c[0] for c in columns]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     labels = [r["decoder"] for r in table]
     for r in table:
-        name = r["decoder"]
-        if labels.count(name) > 1:  # told apart by how it was trained
-            name += f" ({r['experiment']})"
-        cells = (
-            name,
-            _number(r["parameters"], 1e6, 2),
-            _number(r["bleu"], 1, 2),
-            _number(r["seconds"], 1, 1),
-            _number(r["speedup"], 1, 2),
-            _number(r["average_memory"], MIB, 0),
-            _number(r["peak_memory"], MIB, 0),
-            _number(r["reduction"], 1, 2),
-            _number(r["cache_elements"], 1, 0),
-            _number(r["cache_bytes"], MIB, 2),
-            _number(r["paper_bleu"], 1, 2),
-            _number(r["paper_speedup"], 1, 2),
-            _number(r["paper_reduction"], 1, 2),
-        )
+        cells = [r["decoder"]]
+        if labels.count(r["decoder"]) > 1:  # told apart by how it was trained
+            cells[0] += f" ({r['experiment']})"
+        cells += [_number(r[field], unit, digits) for _, field, unit, digits in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,9 +1,11 @@
-"""Aligning hypotheses with references by utterance id."""
+"""Aligning hypotheses with references by utterance id, and writing scores."""
 
+import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import read_table
+from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -40,3 +42,37 @@ def aligned(ref: Path | str, hyp: Path | str) -> tuple[list[str], list[str], int
             missing[0],
         )
     return list(refs.values()), [hyps.get(key, "") for key in refs], len(missing)
+
+
+def write_result(
+    out: Path | str,
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    result: dict,
+    lines: Sequence[str],
+) -> str:
+    """Write what every scorer leaves behind: ``ref``, ``hyp`` and its figures.
+
+    Args:
+        out: folder, made where it is missing.
+        references: texts, one an utterance.
+        hypotheses: likewise.
+        result: goes into ``result.json``, with ``sentences`` (how many) and
+            ``exact`` (share of hypotheses equal to their reference).
+        lines: of ``result.txt``, for a person.
+
+    Returns:
+        ``lines`` as one text.
+    """
+    out = Path(out)
+    for name, texts in (("ref", references), ("hyp", hypotheses)):
+        with atomic_open(out / name) as f:
+            f.writelines(text + "\n" for text in texts)
+    with atomic_open(out / "result.txt") as f:
+        f.writelines(line + "\n" for line in lines)
+    exact = sum(r == h for r, h in zip(references, hypotheses)) / len(references)
+    with atomic_open(out / "result.json") as f:
+        full = result | {"sentences": len(references), "exact": round(exact, 4)}
+        json.dump(full, f, indent=2)
+        f.write("\n")
+    return "\n".join(lines)

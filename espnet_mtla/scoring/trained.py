@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -16,6 +17,28 @@ TRAINING = (
     *("token_list", "optim_conf", "scheduler_conf", "batch_bins", "max_epoch"),
 )
 ORDER = ("mha", "mqa", "gqa", "mla", "mtla")
+
+
+class Measure(NamedTuple):
+    """The quality that a task's table shows.
+
+    Attributes:
+        folder: where the task's scorer writes, under a decoded test set.
+        key: its name in ``result.json``.
+        name: of its column.
+    """
+
+    folder: str
+    key: str
+    name: str
+
+
+MEASURES = {
+    "asr": Measure("score_wer", "wer", "WER"),
+    "st": Measure("score_bleu", "bleu", "BLEU"),
+    "slu": Measure("score_slu", "intent", "intent %"),
+    "mt": Measure("score_rouge", "rougeL", "ROUGE-L"),
+}
 
 
 @dataclass
@@ -69,13 +92,12 @@ def _config(path: Path) -> dict:
         return yaml.load(f, yaml.CSafeLoader)
 
 
-def find_trained(expdir: Path, task: str, score: str) -> list[Trained]:
+def find_trained(expdir: Path, task: str) -> list[Trained]:
     """Collect every scored test set of every experiment of a task.
 
     Args:
         expdir: holds ``<task>_*/<decoding>/<test set>/``.
-        task: prefix of the experiments' names.
-        score: folder in which the scorer wrote ``result.json``.
+        task: of :data:`MEASURES`, and the prefix of the experiments' names.
 
     Returns:
         Rows in the order MHA, MQA, GQA, MLA, MTLA by stride, others.
@@ -84,7 +106,7 @@ def find_trained(expdir: Path, task: str, score: str) -> list[Trained]:
         InputError: nothing was scored yet, or a file is not JSON.
     """
     rows = []
-    pattern = f"{task}_*/*/*/{score}/result.json"
+    pattern = f"{task}_*/*/*/{MEASURES[task].folder}/result.json"
     for result in sorted(expdir.glob(pattern)):
         folder = result.parent.parent
         config = folder.parent.parent / "config.yaml"

@@ -8,7 +8,15 @@ import pytest
 
 COMMANDS = [
     "make_mini",
+    "prepare_ami",
+    "prepare_librispeech",
     "prepare_must_c",
+    "perturb_speed",
+    "prepare_slurp",
+    "prepare_xsum",
+    "cut_text",
+    "score_slu",
+    "score_sum",
     "format_wav_scp",
     "filter_data",
     "tokens",
@@ -56,10 +64,16 @@ def test_from_nothing_to_units(tmp_path):
     "options, message",
     [
         ("prepare_must_c --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_librispeech --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_ami --corpus gone", "error: --corpus gone is missing"),
+        ("perturb_speed --data gone --out o --factors 0.9", "error: gone/utt2spk is"),
+        ("prepare_slurp --corpus gone", "error: --corpus gone: gone is missing"),
+        ("prepare_xsum --corpus gone", "error: --corpus gone is missing"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
         ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
+        ("make_mini --corpus xsum --out o --seed -1", "error: --seed -1"),
     ],
 )
 def test_bad_input_is_one_line_and_status_1(tmp_path, options, message):

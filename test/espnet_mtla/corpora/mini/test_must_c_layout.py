@@ -1,4 +1,4 @@
-"""The mini corpus."""
+"""The mini corpus in MuST-C's layout, and how mini corpora are made again."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,17 @@ import pytest
 import soundfile
 import yaml
 
-from espnet_mtla.corpora.mini import SPLITS, Recipe, make_mini, plan
+from espnet_mtla.corpora.mini.build import Recipe
+from espnet_mtla.corpora.mini.build import make_mini as make
+from espnet_mtla.corpora.mini.must_c import LAYOUT, SPLITS, plan, sizes
 from espnet_mtla.corpora.must_c import prepare_must_c
 from espnet_mtla.errors import InputError
 
 SMALL = Recipe(num_train=45, num_dev=3, num_test=8, seed=5)
+
+
+def make_mini(root, recipe, nj=1):
+    return make(root, recipe, LAYOUT, nj=nj)
 
 
 def _content(root: Path) -> dict[str, bytes]:
@@ -28,7 +34,7 @@ def corpus(tmp_path_factory):
 
 
 def test_published_layout(corpus):
-    for split, size in SMALL.sizes().items():
+    for split, size in sizes(SMALL).items():
         folder = corpus / "en-de" / "data" / split
         entries = yaml.safe_load((folder / "txt" / f"{split}.yaml").read_text())
         english = (folder / "txt" / f"{split}.en").read_text().splitlines()
@@ -131,5 +137,5 @@ def test_bad_options_leave_nothing(tmp_path, recipe, message):
 def test_the_reader_takes_all_of_it(corpus, tmp_path):
     report = prepare_must_c(corpus, "de", tmp_path)
     assert "dropped" not in report
-    for split, size in SMALL.sizes().items():
+    for split, size in sizes(SMALL).items():
         assert f"{split}: {size} utterances" in report

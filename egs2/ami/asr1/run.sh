@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Speech recognition on AMI's headset microphones, from data preparation to WER:
+#   ./run.sh --mini true                 a small synthetic corpus, minutes on a laptop
+#   ./run.sh --ami /path/to/ami          the real one (annotations and amicorpus), on fbank
+#   ./run.sh --ami /path/to/ami --asr_config conf/train_asr_wavlm.yaml --feats_normalize none
+#                                        the paper's features, WavLM-Large (needs s3prl)
+# ./run.sh --help lists the options.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
+
+recipe asr ami ami
+default train_set ihm_train
+default valid_set ihm_dev
+default test_sets "ihm_eval ihm_dev" ihm_eval
+# With --mini true, the second value.
+default nbpe 100
+default bpemode bpe
+default asr_config conf/train_asr.yaml ../../librispeech/asr1/conf/train_asr_mini.yaml
+default inference_config conf/decode_asr.yaml ../../librispeech/asr1/conf/decode_asr_mini.yaml
+default datadir data data/mini
+default dumpdir dump dump/mini
+default expdir exp exp/mini
+run_recipe "$@"

@@ -1,0 +1,34 @@
+"""Sentences about a corpus for a person to read."""
+
+import logging
+from collections import Counter
+
+logger = logging.getLogger(__name__)
+
+
+def dropped(reasons: Counter) -> str:
+    """What was left out and why, as the end of a line; empty if nothing was."""
+    if not reasons:
+        return ""
+    why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"; dropped {reasons.total()}: {why}"
+
+
+def beside_published(name: str, count: int, published: int | None) -> str:
+    """A count beside the published one, with a warning in the log if they differ.
+
+    Args:
+        name: what is counted, such as ``test: recordings``.
+        count: how many there are.
+        published: how many there should be; ``None`` if that is not known.
+    """
+    if published is None:
+        return f"{name}: {count}"
+    if count != published:
+        logger.warning(
+            "%s: %d, but %d were published: is the corpus complete?",
+            name,
+            count,
+            published,
+        )
+    return f"{name}: {count} (published: {published})"

@@ -1,0 +1,140 @@
+"""Recipes run with a fake Python.
+
+The fake writes down the commands it is given and makes the files that the real
+commands make, so what is tested is what the shell decides: which commands run,
+in which order, with which arguments, and what a rerun does.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAKE_PYTHON = r"""#!/usr/bin/env bash
+command=${2#espnet_mtla.bin.}
+shift 2
+if [[ $command == check_decoder ]]; then # before all stages, and no part of them
+  if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
+  exit
+fi
+printf '%s' "$command" >>"$CALLS"
+printf ' %s' "$@" >>"$CALLS"
+echo >>"$CALLS"
+if [[ -e $FAULTS/$command ]]; then
+  . "$FAULTS/$command"
+fi
+out=''
+while (($#)); do
+  case $1 in --out | --output_dir) out=$2 ;; esac
+  shift
+done
+mkdir -p "$(dirname "$out")"
+touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command" >"$f"; done; }
+case $command in
+  make_mini) touch_all "$out/made" ;;
+  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}.en-de/{wav.scp,text.tc.de} ;;
+  prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
+  prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
+  perturb_speed) touch_all "$out/wav.scp" ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.tc.de,text.lc.rm.en} ;;
+  tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
+  *_train)
+    touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}
+    echo trained >>"$out/checkpoint.pth"
+    ;;
+  *_inference) touch_all "$out"/{text,efficiency.json} && echo $$ >>"$out/efficiency.json" ;;
+  score_*) touch_all "$out" ;;
+  compare) echo '|model|BLEU|' >"$out" ;;
+  *) echo "error: no command $command"; exit 1 ;;
+esac
+"""
+
+
+class Recipe:
+    """A copy of a recipe with configurations of its own."""
+
+    def __init__(self, tmp: Path, name: str = "must_c/st1"):
+        self.root = tmp / "clone"
+        self.dir = self.root / "egs2" / name
+        shutil.copytree(ROOT / "egs2/TEMPLATE", self.root / "egs2/TEMPLATE")
+        self.dir.mkdir(parents=True)
+        shutil.copy(ROOT / "egs2" / name / "run.sh", self.dir)
+        for path in ROOT.glob("egs2/*/*/conf/*.yaml"):
+            copy = self.root / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text("max_epoch: 1\n")
+        decoders = self.root / "conf/decoder"
+        decoders.mkdir(parents=True)
+        for variant in ("mha", "mqa", "gqa", "mla", "mtla"):
+            (decoders / f"{variant}.yaml").write_text(f"decoder: {variant}\n")
+        self.python = tmp / "bin/python"
+        self.python.parent.mkdir()
+        self.python.write_text(FAKE_PYTHON)
+        self.python.chmod(0o755)
+        # Nobody's GPU takes part.
+        smi = tmp / "bin/nvidia-smi"
+        smi.write_text("#!/bin/sh\nexit 1\n")
+        smi.chmod(0o755)
+        self.faults = tmp / "faults"
+        self.faults.mkdir()
+        self.calls_file = tmp / "calls"
+        self.env = {k: v for k, v in os.environ.items() if k != "ESPNET_MTLA_VENV"}
+        self.env.update(
+            PATH=f"{tmp}/bin:{os.environ['PATH']}",
+            CALLS=str(self.calls_file),
+            FAULTS=str(self.faults),
+        )
+
+    def run(self, *options, python=True, cwd=None, mini=True):
+        """The finished process; `self.calls` then holds the commands it ran."""
+        self.calls_file.write_text("")
+        return subprocess.run(
+            [self.dir / "run.sh", *self.options(*options, python=python, mini=mini)],
+            env=self.env,
+            cwd=cwd,
+            check=False,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+    def options(self, *options, python=True, mini=True):
+        first = ["--mini", "true"] if mini else []
+        return first + (["--python", self.python] if python else []) + list(options)
+
+    def ok(self, *options, **how):
+        done = self.run(*options, **how)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def refused(self, *options, **how):
+        """The one line with which these options are refused, before any work."""
+        done = self.run(*options, **how)
+        assert done.returncode != 0 and done.stdout == "" and self.calls == []
+        (line,) = done.stderr.splitlines()
+        return line
+
+    @property
+    def calls(self):
+        return self.calls_file.read_text().splitlines()
+
+    @property
+    def commands(self):
+        return [call.split()[0] for call in self.calls]
+
+    def call(self, command, nth=0):
+        return [c for c in self.calls if c.split()[0] == command][nth]
+
+
+@pytest.fixture(scope="session")
+def recipe_class():
+    return Recipe
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    return Recipe(tmp_path)

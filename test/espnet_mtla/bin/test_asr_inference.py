@@ -1,0 +1,103 @@
+"""Speech recognition in batches finds what ESPnet's own loop finds."""
+
+import json
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from espnet_mtla import compat, registry
+from espnet_mtla.bin.inference import inference
+from espnet_mtla.corpora.datadir import read_table
+from espnet_mtla.errors import InputError
+
+TOKENS = ["<blank>", "<unk>", *"abcdefg", "<sos/eos>"]
+CONF = {
+    "frontend_conf": {"fs": 16000, "n_fft": 256, "hop_length": 160, "n_mels": 20},
+    "encoder": "transformer",
+    "encoder_conf": {
+        "output_size": 16,
+        "attention_heads": 2,
+        "linear_units": 12,
+        "num_blocks": 1,
+        "input_layer": "conv1d2",
+    },
+    "decoder": "mtla",
+    "decoder_conf": {"attention_heads": 2, "linear_units": 12, "num_blocks": 2},
+    "normalize": "utterance_mvn",
+    "specaug": None,
+    "token_list": TOKENS,
+    "token_type": "char",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An untrained recogniser, its test set of ragged noise, and ESPnet's options."""
+    tmp = tmp_path_factory.mktemp("asr")
+    registry.register(["asr"])
+    task = compat.task_class("asr")
+    conf = vars(task.get_parser().parse_args(["--output_dir", str(tmp)])) | CONF
+    (tmp / "config.yaml").write_text(yaml.safe_dump(conf))
+    model = task.build_model(Namespace(**conf))
+    for p in model.parameters():  # sharper than at the start of training
+        p.data.mul_(1.5)
+    torch.save(model.state_dict(), tmp / "model.pth")
+    names = [f"u{i}" for i in range(5)]
+    for name in names:
+        noise = np.random.randn(np.random.randint(1000, 6000)) / 10
+        soundfile.write(tmp / f"{name}.wav", noise, 16000)
+    np.random.shuffle(names)
+    (tmp / "wav.scp").write_text("".join(f"{n} {tmp}/{n}.wav\n" for n in names))
+    options = ["--data_path_and_name_and_type", f"{tmp}/wav.scp,speech,sound"]
+    options += ["--key_file", f"{tmp}/wav.scp", "--log_level", "ERROR"]
+    options += ["--asr_train_config", f"{tmp}/config.yaml", "--beam_size", "3"]
+    options += ["--asr_model_file", f"{tmp}/model.pth", "--dtype", "float64"]
+    return tmp, [*options, "--maxlenratio", "0.5", "--nbest", "2"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "--ctc_weight 0.0 --normalize_length true",
+        "--ctc_weight 0.3 --penalty 0.7",
+    ],
+)
+def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
+    _, options = model
+    options = [*options, *how.split(), "--output_dir"]
+    compat.inference_module("asr").main([*options, str(tmp_path / "espnet")])
+    for size in ("1", "4"):
+        inference("asr", [*options, str(tmp_path / size), "--batch_size", size])
+        for n in (1, 2):
+            folder = f"{n}best_recog"
+            for name in ("text", "token_int"):
+                theirs = read_table(tmp_path / "espnet" / folder / name)
+                assert read_table(tmp_path / size / folder / name) == theirs
+            scores = [
+                read_table(tmp_path / d / folder / "score") for d in ("espnet", size)
+            ]
+            for key, value in scores[0].items():
+                value = float(value.removeprefix("tensor(").split(",")[0].rstrip(")"))
+                assert float(scores[1][key]) == pytest.approx(value, abs=1e-3)
+    cost = json.loads((tmp_path / "4/efficiency.json").read_text())
+    assert cost["utterances"] == 5 and cost["cache_elements"] == 18  # (32 + 4) / 2
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--streaming true", "--streaming: only ESPnet's own asr_inference"),
+        ("--time_sync true", "--time_sync: only ESPnet's own asr_inference"),
+        ("--lm_file gone.pth", "--lm_file gone.pth: no such file"),
+        ("--batch_size 0", "--batch_size 0: give an integer of at least 1"),
+    ],
+)
+def test_what_cannot_be_batched_is_refused(model, tmp_path, option, message):
+    _, options = model
+    with pytest.raises(InputError, match=message):
+        inference("asr", [*options, "--output_dir", str(tmp_path), *option.split()])
+    assert not list(tmp_path.iterdir())
