@@ -50,8 +50,8 @@ def test_from_nothing_to_the_table(recipe):
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert 0 <= float(cells[2]) <= 100  # BLEU
     assert float(cells[3]) > 0 and float(cells[5]) > 0  # seconds, peak memory
-    assert cells[7] == "81"  # (4 * 36 + 18) / 2 cached numbers a token and layer
-    assert cells[9:] == ["23.28", "4.29", "6.58"]  # the paper's
+    assert cells[8] == "81"  # (4 * 36 + 18) / 2 cached numbers a token and layer
+    assert cells[10:] == ["23.28", "4.29", "6.58"]  # the paper's
     assert (recipe.tmp / "exp/RESULTS.md").read_text("utf-8").strip() in recipe.first
 
 

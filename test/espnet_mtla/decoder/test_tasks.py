@@ -22,7 +22,7 @@ def build(task, decoder, **more):
         "src_token_list": TOKENS,
         "transcript_token_list": None,
         "encoder": "transformer",
-        "encoder_conf": ENCODER | ({"input_layer": "embed"} if task == "mt" else {}),
+        "encoder_conf": ENCODER | ({"input_layer": "linear"} if task == "mt" else {}),
         "decoder": decoder,
         "decoder_conf": DECODER,
         "specaug": None,
