@@ -10,7 +10,7 @@ fail() {
   exit 1
 }
 
-# option NAME KIND DEFAULT HELP. KIND is text, int, number, bool, path (a file the user names) or a
+# option NAME KIND DEFAULT HELP. KIND is text, int, count (at least 1), number, bool, path (a file the user names) or a
 # choice of words, as "flac|wav".
 # "{other}" in a default stands for the value of --other.
 option() {
@@ -62,6 +62,7 @@ check_value() {
     bool) [[ $value == true || $value == false ]] || fail "--$name is true or false, not '$value'" ;;
     int) [[ $value =~ ^(0|[1-9][0-9]*)$ ]] || fail "--$name is a whole number, not '$value'" ;;
     *"|"*) [[ "|${option_kind[$name]}|" == *"|$value|"* ]] || fail "--$name is ${option_kind[$name]//"|"/ or }, not '$value'" ;;
+    count) [[ $value =~ ^[1-9][0-9]*$ ]] || fail "--$name is a whole number of at least 1, not '$value'" ;;
     number) [[ $value =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--$name is a number, not '$value'" ;;
   esac
 }

@@ -29,25 +29,25 @@ recipe() {
   option skip_eval bool false "skip stages 12-13"
   option ngpu int "" "GPUs to train with, 0 for none (if not given: 1 where there is one)"
   option gpu_inference bool "" "decode on a GPU (if not given: as --ngpu)"
-  option nj int "" "processes for data preparation (if not given: one a core)"
-  option num_threads int "" "threads a process (if not given: OMP_NUM_THREADS, or one a core)"
+  option nj count "" "processes for data preparation (if not given: one a core)"
+  option num_threads count "" "threads a process (if not given: OMP_NUM_THREADS, or one a core)"
   option python path "" "Python with espnet_mtla (if not given: the one of tools/install.sh)"
   option datadir text data "data directories and token lists"
   option dumpdir text dump "formatted audio and texts"
   option expdir text exp "models and results"
-  option num_train int 4000 "utterances of the mini corpus: training"
-  option num_dev int 150 "utterances of the mini corpus: validation"
-  option num_test int 200 "utterances of the mini corpus: each test set"
+  option num_train count 4000 "utterances of the mini corpus: training"
+  option num_dev count 150 "utterances of the mini corpus: validation"
+  option num_test count 200 "utterances of the mini corpus: first test set (the second has a quarter)"
   option local_data_opts text "" "further options of prepare_$corpus"
   option train_set text "" "training set"
   option valid_set text "" "validation set"
   option test_sets text "" "test sets"
   option audio_format "flac|wav" flac "audio format of the dump"
-  option fs int 16000 "sampling rate"
+  option fs count 16000 "sampling rate"
   option speed_perturb_factors text "" "speeds of the training speech, as in \"0.9 1.0 1.1\" (none: as it is)"
   option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
   option max_wav_duration number 30 "seconds; longer training utterances are dropped"
-  option nbpe int 8000 "units"
+  option nbpe count 8000 "units"
   option bpemode "unigram|bpe|char" unigram "sentencepiece's model type"
   option feats_normalize "utterance_mvn|none" utterance_mvn "feature normalisation"
   option "${task}_config" path "" "training configuration"
@@ -59,12 +59,12 @@ recipe() {
   option inference_args text "" "further options of decoding, as in \"--beam_size 10\""
   option inference_tag text "" "name of the decoding (if not given: made from the options)"
   option "inference_${task}_model" text valid.acc.ave.pth "which model of the experiment to decode"
-  option batch_size int "" "utterances decoded together (if not given: what the configuration says)"
+  option batch_size count "" "utterances decoded together (if not given: what the configuration says)"
   case $task in
     st)
       option tgt_lang text "" "language of the translation"
-      option src_nbpe int "{nbpe}" "units of the source text"
-      option tgt_nbpe int "{nbpe}" "units of the target text"
+      option src_nbpe count "{nbpe}" "units of the source text"
+      option tgt_nbpe count "{nbpe}" "units of the target text"
       ;;
     asr) option text_name text text "the file of a data directory that holds the transcripts" ;;
     *) fail "no such task: $task" ;;
@@ -73,7 +73,7 @@ recipe() {
 
 print_usage() {
   echo "Usage: run.sh --mini true | --$corpus PATH [--name value ...]"
-  echo "Folders are relative to $PWD."
+  echo "Folders are relative to $PWD; paths of what is there already, also to where you are."
   print_help
 }
 
@@ -182,7 +182,7 @@ settle() {
   if [[ -n ${opt[pretrained_asr]} ]]; then tag+=_pretrained; fi
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
-  tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${inference_args[@]}")
+  tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${batch_args[@]}" "${inference_args[@]}")
   decoding=$experiment/${opt[inference_tag]:-${tag}_${task}_model_${model%.pth}}
   export OMP_NUM_THREADS=${opt[num_threads]:-${OMP_NUM_THREADS:-$(cores)}}
   export PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1

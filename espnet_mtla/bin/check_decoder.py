@@ -4,29 +4,32 @@ A recipe calls it before its first stage, so that a mistyped option is not met
 only when training starts.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 
 import yaml
 
 from espnet_mtla.bin import run
-from espnet_mtla.bin.train import merged_config, take_option
-from espnet_mtla.errors import InputError
+from espnet_mtla.bin.train import merged_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Take ``--config FILE`` and ``--decoder_conf name=value``, several each.
+    """Build the decoder of the merged configurations.
 
     Raises:
         InputError: a file or an option that cannot be used.
     """
-    configs, rest = take_option("config", sys.argv[1:] if argv is None else argv)
-    given, rest = take_option("decoder_conf", rest)
-    if rest:
-        raise InputError(f"unknown option {rest[0]}: give --config and --decoder_conf")
-    conf = merged_config(configs)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--config", action="append", required=True, help="YAML; later ones win"
+    )
+    parser.add_argument(
+        "--decoder_conf", action="append", default=[], help="name=value"
+    )
+    args = parser.parse_args(argv)
+    conf = merged_config(args.config)
     options = conf.get("decoder_conf") or {}
-    for item in given:
+    for item in args.decoder_conf:
         name, _, value = item.partition("=")
         options[name] = yaml.safe_load(value)
     import torch

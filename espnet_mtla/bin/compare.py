@@ -54,7 +54,8 @@ def report(expdir: Path, task: str, corpus: str) -> tuple[str, dict]:
     for setting in sorted(settings, key=lambda s: (s[0] != first, str(s))):
         mine = settings[setting]
         cost, test_set = mine[0].cost, mine[0].test_set
-        table = comparison(mine, task, paper)
+        theirs = paper if test_set == first else None
+        table = comparison(mine, task, theirs)
         described = (
             f"{mine[0].decoding}: {cost['audio_seconds']:.0f} s of speech, beam "
             f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "

@@ -270,7 +270,9 @@ def test_another_decoder_shares_the_data_and_keeps_the_first_model(finished):
 def test_a_lost_output_is_made_again(recipe):
     recipe.ok("--batch_size", "4")
     assert "--batch_size 4 " in recipe.call("st_inference")
-    shutil.rmtree(recipe.dir / f"{DECODING}/tst-HE.en-de")
+    # A setting of its own, whose times stand beside the others.
+    decoding = f"{EXP}/decode_st_mini_batch_size_4_st_model_valid.acc.ave"
+    shutil.rmtree(recipe.dir / decoding / "tst-HE.en-de")
     recipe.ok("--batch_size", "4")
     assert recipe.commands == ["st_inference", "score_st", "score_st", "compare"]
     assert "tst-HE" in recipe.call("st_inference")
