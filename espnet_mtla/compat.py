@@ -4,8 +4,10 @@ Light names are imported here; whatever costs seconds to import (a task pulls
 in everything ESPnet can train) is behind a function.
 """
 
+import argparse
 import importlib
 from types import ModuleType
+from typing import Any
 
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
@@ -52,6 +54,13 @@ def task_class(task: str) -> type:
 def inference_module(task: str) -> ModuleType:
     """Return ``espnet2.bin.<task>_inference``: its parser and ``Speech2Text``."""
     return importlib.import_module(f"espnet2.bin.{task}_inference")
+
+
+def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:
+    """Return the model and training options that a ``Speech2Text`` holds."""
+    name = "asr" if task == "slu" else task  # ESPnet's SLU kept ASR's names
+    found = (getattr(speech2text, f"{name}_{part}") for part in ("model", "train_args"))
+    return tuple(found)
 
 
 def batch_beam_search() -> type:

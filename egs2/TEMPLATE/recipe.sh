@@ -67,6 +67,7 @@ recipe() {
       option tgt_nbpe count "{nbpe}" "units of the target text"
       ;;
     asr) option text_name text text "the file of a data directory that holds the transcripts" ;;
+    slu) option entities bool false "targets hold the entities too: intent, entities, transcript" ;;
     *) fail "no such task: $task" ;;
   esac
 }
@@ -104,6 +105,18 @@ describe_task() {
       text_file=([text]=${opt[text_name]})
       units[text]=${opt[datadir]}/token_list/bpe_${opt[bpemode]}${nbpe[text]}
       scorer=score_asr score_dir=score_wer score_args=(--bpemodel "${units[text]}/bpe.model")
+      ;;
+    slu)
+      texts=(text)
+      prefix=([text]='')
+      nbpe=([text]=${opt[nbpe]})
+      text_file=([text]=text)
+      units[text]=${opt[datadir]}/token_list/bpe_${opt[bpemode]}${nbpe[text]}
+      if [[ ${opt[entities]} == true ]]; then
+        text_file[text]+=.entities
+        units[text]+=_entities
+      fi
+      scorer=score_slu score_dir=score_slu score_args=()
       ;;
   esac
 }
@@ -175,7 +188,7 @@ settle() {
   corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  for name in nbpe src_nbpe tgt_nbpe bpemode feats_normalize speed_perturb_factors seed; do
+  for name in nbpe src_nbpe tgt_nbpe bpemode entities feats_normalize speed_perturb_factors seed; do
     # Models that these tell apart stand beside each other.
     if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name$(tidy "${opt[$name]}"); fi
   done

@@ -100,14 +100,13 @@ class Recognizer:
         search = self.inner.beam_search
         if not compat.takes_batches(search):
             raise InputError("this model or a scorer cannot be batched (see the log)")
-        self.model = getattr(self.inner, f"{task}_model")
+        self.model, self.train_args = compat.model_of(task, self.inner)
         if isinstance(self.model.decoder, PromptDecoder):
             search.__class__ = PromptBeamSearch  # as ESPnet itself chooses one
         # ESPnet's st_inference takes this option and forgets it
         search.normalize_length = args.normalize_length
         if self.model.frontend is not None:
             self.model.frontend = AloneFrontend(self.model.frontend)
-        self.train_args = getattr(self.inner, f"{task}_train_args")
         self.device = options["device"]
         self.dtype = getattr(torch, args.dtype)
         self.nbest = args.nbest

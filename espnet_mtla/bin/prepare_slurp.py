@@ -15,12 +15,6 @@ def main() -> None:
         "--corpus", required=True, help="corpus root, with dataset/slurp and audio"
     )
     parser.add_argument(
-        "--entities",
-        choices=("true", "false"),
-        default="false",
-        help="targets hold intent, entities, transcript (default: no entities)",
-    )
-    parser.add_argument(
         "--synthetic",
         choices=("true", "false"),
         default="false",
@@ -43,7 +37,6 @@ def main() -> None:
             args.corpus,
             args.out,
             tuple(args.splits),
-            entities=args.entities == "true",
             synthetic=args.synthetic == "true",
         )
     )

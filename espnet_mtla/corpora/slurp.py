@@ -56,11 +56,13 @@ class Split:
         ]
         return [line + dropped(self.dropped), *counts]
 
-    def write(self, directory: Path, entities: bool) -> None:
+    def write(self, directory: Path) -> None:
         """Write the data directory; a file is complete or absent."""
         rows = self.meanings.items()
         write_table(directory / "wav.scp", self.wavs)
-        write_table(directory / "text", {u: m.target(entities) for u, m in rows})
+        write_table(directory / "text", {u: m.target() for u, m in rows})
+        with_entities = {u: m.target(entities=True) for u, m in rows}
+        write_table(directory / "text.entities", with_entities)
         write_table(directory / "transcript", {u: m.transcript for u, m in rows})
         write_speakers(directory, self.speakers)
         with atomic_open(directory / "missing_audio") as file:
@@ -152,7 +154,6 @@ def prepare_slurp(
     corpus: Path | str,
     out: Path | str,
     splits: tuple[str, ...] = SPLITS,
-    entities: bool = False,
     synthetic: bool = False,
 ) -> str:
     """Write ``out/<split>`` for each split, after reading all.
@@ -163,10 +164,11 @@ def prepare_slurp(
 
     Args:
         corpus: folder with ``dataset/slurp`` and ``audio``.
-        out: gets ``<split>/{wav.scp,text,transcript,utt2spk,spk2utt}`` and
-            ``missing_audio``, the listed recordings that are not there.
+        out: gets ``<split>/{wav.scp,utt2spk,spk2utt}``; the targets ``text`` and
+            ``text.entities`` (see :mod:`espnet_mtla.corpora.meaning`);
+            ``transcript``; and ``missing_audio``, the listed recordings that are
+            not there.
         splits: which of ``train``, ``devel``, ``test``.
-        entities: targets hold entities (see :mod:`espnet_mtla.corpora.meaning`).
         synthetic: add the synthetic data to ``train``.
 
     Returns:
@@ -208,7 +210,7 @@ def prepare_slurp(
             )
     lines = []
     for split in splits:
-        read[split].write(Path(out) / split, entities)
+        read[split].write(Path(out) / split)
         report = read[split].report(not is_mini(corpus))
         lines += [f"{split}: {report[0]}", *report[1:]]
     return "\n".join(lines)

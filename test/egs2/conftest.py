@@ -38,9 +38,10 @@ case $command in
   make_mini) touch_all "$out/made" ;;
   prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}.en-de/{wav.scp,text.tc.de} ;;
   prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
+  prepare_slurp) touch_all "$out"/{train,devel}/wav.scp ;;
   prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
   perturb_speed) touch_all "$out/wav.scp" ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.tc.de,text.lc.rm.en} ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.de,text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}

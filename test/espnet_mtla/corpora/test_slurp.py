@@ -130,12 +130,12 @@ def test_every_file(corpus, monkeypatch):
 
 
 def test_entities_as_slurp_evaluates_them(corpus):
-    corpus.write().prepare(entities=True)
-    assert corpus.table("devel", "text")["slurp_UNK-323_3"] == (
+    corpus.write().prepare()
+    assert corpus.table("devel", "text.entities")["slurp_UNK-323_3"] == (
         "calendar_query SEP date FILL this week SEP time FILL ten "
         "SEP what is on this week ten at home"
     )
-    text = corpus.table("train", "text")
+    text = corpus.table("train", "text.entities")
     assert text["slurp_FE-488_1"] == (
         "alarm_set SEP time FILL eight SEP wake me up at eight o'clock"
     )
@@ -146,10 +146,10 @@ def test_entities_as_slurp_evaluates_them(corpus):
 
 def test_without_tokens_the_annotation_is_read(corpus):
     del corpus.entries["devel"][0]["tokens"]
-    corpus.write().prepare(entities=True, splits=("devel",))
+    corpus.write().prepare(splits=("devel",))
     assert (
         "SEP date FILL this week SEP time FILL ten SEP"
-        in (corpus.table("devel", "text")["slurp_UNK-323_3"])
+        in (corpus.table("devel", "text.entities")["slurp_UNK-323_3"])
     )
 
 
@@ -211,7 +211,7 @@ def test_a_rerun_gives_the_same_files(corpus):
         corpus.prepare()
         files = sorted((corpus.root / "out").rglob("*"))
         contents.append({path: path.read_bytes() for path in files if path.is_file()})
-    assert contents[0] == contents[1] and len(contents[0]) == 18
+    assert contents[0] == contents[1] and len(contents[0]) == 21
 
 
 def _change(key, value):

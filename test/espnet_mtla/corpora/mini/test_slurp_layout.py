@@ -86,15 +86,16 @@ def test_sentences_voices_and_speakers_are_disjoint():
     assert len(intents[0]) >= 40 and intents[1] | intents[2] <= intents[0]
 
 
-@pytest.mark.parametrize("entities", [False, True])
-def test_the_reader_takes_all_of_it(corpus, tmp_path, entities, caplog):
-    report = prepare_slurp(corpus, tmp_path, entities=entities)
+def test_the_reader_takes_all_of_it(corpus, tmp_path, caplog):
+    report = prepare_slurp(corpus, tmp_path)
     assert "dropped" not in report and not caplog.records
     for split, size in SIZES.items():
         assert f"{split}: {size} utterances" in report
-        text = read_table(tmp_path / split / "text")
         transcripts = read_table(tmp_path / split / "transcript")
-        assert {u: read_target(t).transcript for u, t in text.items()} == transcripts
+        for name in ("text", "text.entities"):
+            text = read_table(tmp_path / split / name)
+            read = {u: read_target(t).transcript for u, t in text.items()}
+            assert read == transcripts
     assert len(set(read_table(tmp_path / "train" / "utt2spk").values())) >= 1
 
 

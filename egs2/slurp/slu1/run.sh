@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Spoken language understanding on SLURP, from data preparation to intent accuracy and SLU-F1:
+#   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
+#   ./run.sh --slurp /path/to/slurp             the real one, with the paper's model
+#   ./run.sh --mini true --entities true        intent, entities and transcript
+#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
+# ./run.sh --help lists the options.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
+
+recipe slu slurp slurp
+default train_set train
+default valid_set devel
+default test_sets test
+# With --mini true, the second value.
+default nbpe 500 150
+default slu_config conf/train_slu.yaml conf/train_slu_mini.yaml
+default inference_config conf/decode_slu.yaml conf/decode_slu_mini.yaml
+default datadir data data/mini
+default dumpdir dump dump/mini
+default expdir exp exp/mini
+run_recipe "$@"
