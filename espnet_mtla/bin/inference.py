@@ -91,7 +91,7 @@ class Recognizer:
         from espnet_mtla.search.frontend import AloneFrontend
 
         registry.register([task])
-        speech2text = compat.inference_module(task).Speech2Text
+        speech2text = compat.speech2text_class(task)
         known = inspect.signature(speech2text.__init__).parameters
         options = {k: v for k, v in vars(args).items() if k in known}
         # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
