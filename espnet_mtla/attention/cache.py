@@ -7,11 +7,24 @@ place by each step; a beam reorder gathers its rows into a second set of buffers
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 from espnet_mtla.attention.contract import Attention, PromptPart
 from espnet_mtla.attention.layout import slot_count
+
+
+class CacheLayout(Protocol):
+    """What a prompt cache needs to know of a batch.
+
+    Attributes:
+        lengths: prompt frames in front of each text, ``(B,)``.
+        cached: cached positions that are each utterance's own, ``(B,)``.
+    """
+
+    lengths: torch.Tensor
+    cached: torch.Tensor
 
 
 @dataclass
@@ -20,7 +33,8 @@ class PromptCache:
 
     Attributes:
         parts: one a layer.
-        lengths: frames of each prompt, ``(B,)``.
+        lengths: prompt frames in front of each text, ``(B,)``; none where they
+            are attended to as a source instead.
         unused: cached positions that are padding, ``(B, 1, 1, S)``; None when
             there are none.
         open_range: least and most frames in an open chunk, on the host.
@@ -33,18 +47,22 @@ class PromptCache:
 
     @classmethod
     def build(
-        cls, parts: list[PromptPart], lengths: torch.Tensor, stride: int
+        cls, parts: list[PromptPart], layout: CacheLayout, stride: int
     ) -> "PromptCache":
-        """Collect what the layers cached; the one place that reads lengths back."""
+        """Collect what the layers cached; the one place that reads lengths back.
+
+        Args:
+            parts: one a layer, made with ``layout``.
+            stride: packed positions a slot of the tail.
+        """
         n_cached = parts[0].keys.shape[2]
-        chunks = lengths // stride
-        full = bool((chunks == n_cached).all())
-        slots = torch.arange(n_cached, device=lengths.device)
-        rest = lengths % stride
+        full = bool((layout.cached == n_cached).all())
+        slots = torch.arange(n_cached, device=layout.cached.device)
+        rest = layout.lengths % stride
         return cls(
             parts,
-            lengths,
-            None if full else (slots >= chunks[:, None])[:, None, None],
+            layout.lengths,
+            None if full else (slots >= layout.cached[:, None])[:, None, None],
             (int(rest.min()), int(rest.max())),
         )
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.errors import InputError
@@ -38,7 +39,10 @@ class PromptPart:
 
 
 class Attention(torch.nn.Module, ABC):
-    """Self-attention of text over ``[prompt ; text]``."""
+    """Self-attention of text over ``[prompt ; text]``, or over text alone.
+
+    Text alone is a prompt of no frames: ``T`` and every length are 0.
+    """
 
     stride: int = 1
     """Packed positions that share one cache slot."""
@@ -93,7 +97,7 @@ class Attention(torch.nn.Module, ABC):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart,
+        prompt: PromptPart | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
@@ -103,6 +107,7 @@ class Attention(torch.nn.Module, ABC):
         Args:
             x: ``(N, D)``.
             prompt: this layer's prompt cache, ``B`` rows; ``N`` is a multiple.
+                None for text alone.
             prompt_unused: cached positions that are padding, ``(B, 1, 1, S)``;
                 None when there are none.
             tail: this layer's buffers, each ``(N, G, capacity, w)``, written in
@@ -115,7 +120,7 @@ class Attention(torch.nn.Module, ABC):
 
 def attend(
     query: torch.Tensor,
-    prompt: PromptPart,
+    prompt: PromptPart | None,
     prompt_unused: torch.Tensor | None,
     tail_keys: torch.Tensor,
     tail_values: torch.Tensor,
@@ -129,7 +134,7 @@ def attend(
 
     Args:
         query: ``(N, G, M, w)``, ``M`` heads in each of ``G`` groups.
-        prompt: ``B`` rows of ``S`` positions.
+        prompt: ``B`` rows of ``S`` positions; None for the tail alone.
         prompt_unused: padding, ``(B, 1, 1, S)``, or None.
         tail_keys: ``(N, G, n, w)``.
         tail_values: ``(N, G, n, v)``.
@@ -138,6 +143,11 @@ def attend(
     Returns:
         ``(N, G, M, v)``.
     """
+    if prompt is None:
+        used = None if tail_unused is None else ~tail_unused
+        return F.scaled_dot_product_attention(
+            query, tail_keys, tail_values, attn_mask=used, scale=scale
+        )
     n_utt, n_groups, size, _ = prompt.keys.shape
     n_hyp, _, n_heads, width = query.shape
     query = query * scale
@@ -177,6 +187,17 @@ def even(name: str, value: int) -> int:
     """
     if positive(name, value) % 2:
         raise InputError(f"{name}={value!r}: give an even number")
+    return value
+
+
+def rate(name: str, value: float) -> float:
+    """Return a dropout rate.
+
+    Raises:
+        InputError: ``value`` is not a number of at least 0 and below 1.
+    """
+    if not isinstance(value, int | float) or not 0.0 <= value < 1.0:
+        raise InputError(f"{name}={value!r}: give a number, 0 <= rate < 1")
     return value
 
 

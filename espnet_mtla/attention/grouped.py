@@ -22,8 +22,8 @@ from espnet_mtla.attention.rope import Phase, apply_rope
 from espnet_mtla.errors import InputError
 
 
-class GroupedAttention(Attention):
-    """Attention whose query heads share ``num_kv_heads`` keys and values.
+class GroupedProjections(torch.nn.Module):
+    """Queries, keys and values, of which query heads share ``num_kv_heads``.
 
     Args:
         size: model width ``D``.
@@ -48,11 +48,6 @@ class GroupedAttention(Attention):
     ):
         super().__init__()
         width = head_width(size, attention_heads)
-        if width % 2:
-            raise InputError(
-                f"attention_heads={attention_heads}: heads of {width} channels cannot "
-                "be rotated, give a number that makes them even"
-            )
         if num_kv_heads is None:
             num_kv_heads = attention_heads
         if attention_heads % positive("num_kv_heads", num_kv_heads):
@@ -62,8 +57,7 @@ class GroupedAttention(Attention):
             )
         self.n_heads = attention_heads
         self.n_groups = num_kv_heads
-        self.rope_width = width
-        self.tail_shapes = ((num_kv_heads, width), (num_kv_heads, width))
+        self.width = width
         self.dropout_rate = dropout_rate
         self.linear_q = torch.nn.Linear(size, size, bias=bias)
         self.linear_k = torch.nn.Linear(size, num_kv_heads * width, bias=bias)
@@ -73,6 +67,29 @@ class GroupedAttention(Attention):
     def _heads(self, x: torch.Tensor, n_heads: int) -> torch.Tensor:
         """``(..., S, n_heads * w) -> (..., n_heads, S, w)``."""
         return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
+
+
+class GroupedAttention(GroupedProjections, Attention):
+    """Rotary attention over ``[prompt ; text]`` with grouped heads.
+
+    Args:
+        size: model width ``D``.
+        options: those of :class:`GroupedProjections`.
+
+    Raises:
+        InputError: heads that cannot be rotated, or what
+            :class:`GroupedProjections` raises.
+    """
+
+    def __init__(self, size: int, **options):
+        super().__init__(size, **options)
+        if self.width % 2:
+            raise InputError(
+                f"attention_heads={self.n_heads}: heads of {self.width} channels "
+                "cannot be rotated, give a number that makes them even"
+            )
+        self.rope_width = self.width
+        self.tail_shapes = ((self.n_groups, self.width),) * 2
 
     def _keys_values(
         self, x: torch.Tensor, phase: Phase
@@ -108,7 +125,7 @@ class GroupedAttention(Attention):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart,
+        prompt: PromptPart | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

@@ -20,27 +20,28 @@ from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.rope import Phase, apply_rope
 
 
-class LatentAttention(Attention):
-    """Multi-head latent attention.
+class LatentProjections(torch.nn.Module):
+    """Queries, latents, and the up-projections from these to keys and values.
 
-    Unset widths follow the paper: ``r = 4 d_h``, ``d_r = d_h / 2`` (made even) with
+    Unset widths follow the paper: ``r = 4 d_h`` with
     ``d_h = size / attention_heads``.
 
     Args:
         size: model width ``D``.
         attention_heads: query heads.
+        rope_width: ``d_r``, channels of a query and of the key that heads share
+            which are rotated by position; 0 for none.
         kv_lora_rank: ``r``, width of the cached latent.
         q_lora_rank: rank of the query projection, 0 for a full one.
         qk_nope_head_dim: a head's width without position, ``d_h``.
-        qk_rope_head_dim: ``d_r``, width of the rotary key that heads share.
         v_head_dim: a head's value width.
         dropout_rate: of attention weights, in training.
         bias: whether the projections have a bias (that from the latent never
             has, as in the authors' package).
 
     Raises:
-        InputError: an option that is not a positive integer, an odd rotary
-            width, heads that do not divide the width.
+        InputError: an option that is not a positive integer, heads that do not
+            divide the width.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class LatentAttention(Attention):
         size: int,
         *,
         attention_heads: int,
+        rope_width: int,
         kv_lora_rank: int | None = None,
         q_lora_rank: int = 0,
         qk_nope_head_dim: int | None = None,
-        qk_rope_head_dim: int | None = None,
         v_head_dim: int | None = None,
         dropout_rate: float = 0.0,
         bias: bool = False,
@@ -62,23 +63,19 @@ class LatentAttention(Attention):
             kv_lora_rank = 4 * head_width(size, attention_heads)
         if qk_nope_head_dim is None:
             qk_nope_head_dim = head_width(size, attention_heads)
-        if qk_rope_head_dim is None:
-            qk_rope_head_dim = max(2, head_width(size, attention_heads) // 4 * 2)
         if v_head_dim is None:
             v_head_dim = head_width(size, attention_heads)
         rank = even("kv_lora_rank", kv_lora_rank)
         nope = positive("qk_nope_head_dim", qk_nope_head_dim)
-        rope = even("qk_rope_head_dim", qk_rope_head_dim)
         values = positive("v_head_dim", v_head_dim)
         self.n_heads = attention_heads
         self.rank = rank
         self.nope_width = nope
-        self.rope_width = rope
+        self.rope_width = rope_width
         self.value_width = values
-        self.tail_shapes = ((1, rank + rope),)
-        self.scale = (nope + rope) ** -0.5
+        self.scale = (nope + rope_width) ** -0.5
         self.dropout_rate = dropout_rate
-        queries = attention_heads * (nope + rope)
+        queries = attention_heads * (nope + rope_width)
         if positive("q_lora_rank", q_lora_rank, least=0):
             self.linear_q = torch.nn.Sequential(
                 torch.nn.Linear(size, q_lora_rank, bias=bias),
@@ -87,7 +84,7 @@ class LatentAttention(Attention):
             )
         else:
             self.linear_q = torch.nn.Linear(size, queries, bias=bias)
-        self.linear_kv_a = torch.nn.Linear(size, rank + rope, bias=bias)
+        self.linear_kv_a = torch.nn.Linear(size, rank + rope_width, bias=bias)
         self.kv_norm = torch.nn.LayerNorm(rank)
         self.linear_kv_b = torch.nn.Linear(
             rank, attention_heads * (nope + values), bias=False
@@ -98,6 +95,43 @@ class LatentAttention(Attention):
         """``(..., D) -> (..., heads, nope)`` and ``(..., heads, d_r)``, unrotated."""
         q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
         return q.split((self.nope_width, self.rope_width), dim=-1)
+
+    def _up_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Up-projections to absorb, ``(heads, nope, r)`` and ``(heads, v, r)``."""
+        up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
+        return up.split((self.nope_width, self.value_width), dim=1)
+
+
+class LatentAttention(LatentProjections, Attention):
+    """Multi-head latent attention over ``[prompt ; text]``.
+
+    Args:
+        size: model width ``D``.
+        attention_heads: query heads.
+        qk_rope_head_dim: ``d_r``, width of the rotary key that heads share;
+            unset it is ``d_h / 2`` (made even), as in the paper.
+        options: those of :class:`LatentProjections`.
+
+    Raises:
+        InputError: an odd rotary width, or what :class:`LatentProjections`
+            raises.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        attention_heads: int,
+        qk_rope_head_dim: int | None = None,
+        **options,
+    ):
+        if qk_rope_head_dim is None:
+            qk_rope_head_dim = max(2, head_width(size, attention_heads) // 4 * 2)
+        rope = even("qk_rope_head_dim", qk_rope_head_dim)
+        super().__init__(
+            size, attention_heads=attention_heads, rope_width=rope, **options
+        )
+        self.tail_shapes = ((1, self.rank + rope),)
 
     def _latent(
         self, x: torch.Tensor, phase: Phase
@@ -160,7 +194,7 @@ class LatentAttention(Attention):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart,
+        prompt: PromptPart | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
@@ -169,8 +203,7 @@ class LatentAttention(Attention):
         (buffer,) = tail
         self._write(buffer, x, at)
         slots = buffer[:, :, : at.n_slots]
-        up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
-        k_up, v_up = up.split((self.nope_width, self.value_width), dim=1)
+        k_up, v_up = self._up_weights()
         q_nope, q_rope = self._query(x)
         cos, sin = at.phase
         query = torch.cat(

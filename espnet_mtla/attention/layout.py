@@ -92,6 +92,11 @@ class Layout:
         """Complete chunks of each prompt, ``(B,)``."""
         return self.lengths // self.stride
 
+    @property
+    def cached(self) -> torch.Tensor:
+        """Positions of each prompt that its utterance's hypotheses share, ``(B,)``."""
+        return self.prompt_chunks
+
     @cached_property
     def open_frames(self) -> torch.Tensor:
         """Frames in each prompt's open chunk, ``(B,)``, below ``stride``."""
@@ -106,8 +111,8 @@ class Layout:
 
     @cached_property
     def n_prompt_chunks(self) -> int:
-        """Chunks that ``T`` padded frames reach into."""
-        return -(-self.n_frames // self.stride)
+        """Chunks that ``T`` padded frames reach into; an empty one if there are none."""
+        return max(1, -(-self.n_frames // self.stride))
 
     @cached_property
     def n_tail_chunks(self) -> int:

@@ -11,7 +11,8 @@ import torch
 
 from espnet_mtla.attention.grouped import GroupedAttention
 from espnet_mtla.attention.latent import LatentAttention
-from espnet_mtla.attention.temporal import TemporalLatentAttention
+from espnet_mtla.attention.source import GroupedSource, LatentSource
+from espnet_mtla.attention.temporal import TemporalProjections
 
 
 def naive_attention(
@@ -37,14 +38,42 @@ def naive_attention(
     mask = stride_aware_causal_mask(size, module.stride)
     rows = []
     for m in range(n_prompt, size):
-        row = []
-        for query, keys, values in heads:
-            visible = [n for n in range(size) if mask[m, n]]
-            score = torch.stack([query[m] @ keys[n] * scale for n in visible])
-            weight = score.softmax(0)
-            row.append(sum(w * values[n] for w, n in zip(weight, visible)))
-        rows.append(torch.cat(row))
+        rows.append(_attend(m, [n for n in range(size) if mask[m, n]], heads, scale))
     return module.linear_out(torch.stack(rows))
+
+
+def naive_source_attention(
+    module: GroupedSource | LatentSource, text: torch.Tensor, source: torch.Tensor
+) -> torch.Tensor:
+    """Attend from the text of one utterance to its source.
+
+    Args:
+        module: whose weights are used.
+        text: ``(L, D)``.
+        source: frames of this utterance alone, ``(T_b, D)``.
+
+    Returns:
+        ``(L, D)``.
+    """
+    if isinstance(module, GroupedSource):
+        heads = _grouped_source_heads(module, text, source)
+        scale = module.width**-0.5
+    else:
+        heads = _latent_source_heads(module, text, source)
+        scale = module.nope_width**-0.5
+    columns = range(len(heads[0][1]))
+    rows = [_attend(m, columns, heads, scale) for m in range(len(text))]
+    return module.linear_out(torch.stack(rows))
+
+
+def _attend(m: int, visible, heads, scale: float) -> torch.Tensor:
+    """Query ``m``'s mean of the visible columns, head behind head."""
+    row = []
+    for query, keys, values in heads:
+        score = torch.stack([query[m] @ keys[n] * scale for n in visible])
+        weight = score.softmax(0)
+        row.append(sum(w * values[n] for w, n in zip(weight, visible)))
+    return torch.cat(row)
 
 
 def stride_aware_causal_mask(size: int, stride: int) -> torch.Tensor:
@@ -97,7 +126,7 @@ def _latent_heads(module: LatentAttention, x: torch.Tensor):
     nope, rope, value = module.nope_width, module.rope_width, module.value_width
     c = module.kv_norm(module.linear_kv_a(x)[:, : module.rank])
     k_rope = _rotate(module.linear_kv_a(x)[:, module.rank :])
-    if isinstance(module, TemporalLatentAttention):
+    if isinstance(module, TemporalProjections):
         c = hyper_network(module, c) @ c
     up = module.linear_kv_b.weight.view(module.n_heads, nope + value, module.rank)
     heads = []
@@ -113,7 +142,43 @@ def _latent_heads(module: LatentAttention, x: torch.Tensor):
     return heads
 
 
-def hyper_network(module: TemporalLatentAttention, c: torch.Tensor) -> torch.Tensor:
+def _grouped_source_heads(module: GroupedSource, text, source):
+    """Queries ``(L, w)`` and the source's keys and values ``(T_b, w)``."""
+    width, share = module.width, module.n_heads // module.n_groups
+    heads = []
+    for h in range(module.n_heads):
+        group = slice(h // share * width, (h // share + 1) * width)
+        heads.append(
+            (
+                module.linear_q(text)[:, h * width : (h + 1) * width],
+                module.linear_k(source)[:, group],
+                module.linear_v(source)[:, group],
+            )
+        )
+    return heads
+
+
+def _latent_source_heads(module: LatentSource, text, source):
+    """Queries ``(L, nope)``, keys and values of the source's frames or chunks.
+
+    A chunk is the partial sum at its newest frame, which for the last one may
+    come before the chunk is full.
+    """
+    nope, value = module.nope_width, module.value_width
+    c = module.kv_norm(module.linear_kv_a(source))
+    if isinstance(module, TemporalProjections):
+        size, s = len(c), module.stride
+        newest = [n for n in range(size) if n % s == s - 1 or n == size - 1]
+        c = (hyper_network(module, c) @ c)[newest]
+    up = module.linear_kv_b.weight.view(module.n_heads, nope + value, module.rank)
+    queries = module.linear_q(text).view(len(text), module.n_heads, nope)
+    return [
+        (queries[:, h], c @ up[h, :nope].T, c @ up[h, nope:].T)
+        for h in range(module.n_heads)
+    ]
+
+
+def hyper_network(module: TemporalProjections, c: torch.Tensor) -> torch.Tensor:
     """The ``T x T`` merge matrix: row ``m`` makes the partial sum at ``m``."""
     size, width, s = len(c), module.rank, module.stride
     rows = []

@@ -9,22 +9,22 @@ partial sum of its own chunk, so teacher-forced scores are ``L x (C + 1)``.
 import torch
 
 from espnet_mtla.attention.contract import PromptPart, positive
-from espnet_mtla.attention.latent import LatentAttention
+from espnet_mtla.attention.latent import LatentAttention, LatentProjections
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.rope import Phase
 
 
-class TemporalLatentAttention(LatentAttention):
-    """Multi-head temporal latent attention.
+class TemporalProjections(LatentProjections):
+    """Latents, and the hyper-network that weighs those of one chunk.
 
     Args:
         size: model width ``D``.
-        temporal_stride: ``s``, tokens merged into one cache slot.
-        options: those of :class:`LatentAttention`.
+        temporal_stride: ``s``, positions merged into one cache slot.
+        options: those of the class it is mixed into.
 
     Raises:
         InputError: ``temporal_stride`` is not a positive integer, or what
-            :class:`LatentAttention` raises.
+            :class:`LatentProjections` raises.
     """
 
     def __init__(self, size: int, *, temporal_stride: int = 2, **options):
@@ -34,6 +34,16 @@ class TemporalLatentAttention(LatentAttention):
         self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)
         self.linear_p = torch.nn.Linear(self.rank, hyper)
+
+    def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk."""
+        code = self.linear_c(embedding.to(self.linear_c.weight.dtype))
+        score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
+        return torch.sigmoid(score) * latent
+
+
+class TemporalLatentAttention(TemporalProjections, LatentAttention):
+    """Multi-head temporal latent attention over ``[prompt ; text]``."""
 
     def _weighted(
         self, x: torch.Tensor, phase: Phase, embedding: torch.Tensor
@@ -46,9 +56,7 @@ class TemporalLatentAttention(LatentAttention):
             embedding: ``pe_j`` of each position's chunk, ``(..., r)``.
         """
         latent, k_rope = self._latent(x, phase)
-        code = self.linear_c(embedding.to(self.linear_c.weight.dtype))
-        score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
-        return torch.sigmoid(score) * latent, k_rope
+        return self._weigh(latent, embedding), k_rope
 
     def _prompt_chunks(self, prompt: torch.Tensor, layout: Layout):
         """Merge the prompt's complete chunks; gather the frames left over.
@@ -59,22 +67,19 @@ class TemporalLatentAttention(LatentAttention):
             the open chunk's frames ``(B, s - 1, r)``, ``(B, s - 1, d_r)``.
         """
         s = self.stride
-        latent, k_rope = self._weighted(
-            prompt, layout.prompt_phase, layout.prompt_embedding
-        )
         behind = layout.n_prompt_chunks * s - layout.n_frames
-        padded = torch.nn.functional.pad(latent, (0, 0, 0, behind))
-        chunks = padded.unflatten(1, (-1, s)).sum(2)
-        newest = layout.frames[s - 1 :: s]
-        keys = k_rope[:, newest]
-        short = layout.n_prompt_chunks - len(newest)  # a last, partial chunk
-        keys = torch.nn.functional.pad(keys, (0, 0, 0, short))
+        latent, k_rope = (
+            torch.nn.functional.pad(x, (0, 0, 0, behind))
+            for x in self._weighted(
+                prompt, layout.prompt_phase, layout.prompt_embedding
+            )
+        )
         first = layout.prompt_chunks[:, None] * s
         index = first + torch.arange(s - 1, device=prompt.device)
-        index = index.clamp(max=layout.n_frames - 1)[..., None]
+        index = index.clamp(max=latent.shape[1] - 1)[..., None]
         return (
-            chunks,
-            keys,
+            latent.unflatten(1, (-1, s)).sum(2),
+            k_rope[:, s - 1 :: s],
             latent.gather(1, index.expand(-1, -1, latent.shape[-1])),
             k_rope.gather(1, index.expand(-1, -1, k_rope.shape[-1])),
         )

@@ -30,6 +30,16 @@ class DecoderLayer(torch.nn.Module):
         self.norm2 = torch.nn.LayerNorm(size)
         self.dropout = torch.nn.Dropout(dropout_rate)
 
+    def layout(self, lengths: torch.Tensor, n_frames: int, n_tokens: int) -> Layout:
+        """Return the layout of all layers.
+
+        Args:
+            lengths: encoder frames of each utterance, ``(B,)``.
+            n_frames: ``T``, padded.
+            n_tokens: ``L``, padded; 0 when only a prompt is cached.
+        """
+        return self.self_attn.layout(lengths, n_frames, n_tokens)
+
     def forward(
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:

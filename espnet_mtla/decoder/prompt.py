@@ -1,4 +1,4 @@
-"""The prompt decoder: encoder output in front of the text, no cross-attention.
+"""The decoder: encoder output in front of the text, or attended to as a source.
 
 It is an ESPnet decoder (``forward``) and a scorer of ESPnet's ``BeamSearch``
 and ``BatchBeamSearch`` (the other public methods).
@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 
 from espnet_mtla.attention.cache import PromptCache
-from espnet_mtla.attention.contract import Attention, positive
+from espnet_mtla.attention.contract import Attention, positive, rate
 from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.source import SourceAttention
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
+from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.layer import DecoderLayer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
@@ -20,13 +22,20 @@ from espnet_mtla.nearest import did_you_mean
 
 
 class PromptDecoder(AbsDecoder, BatchScorerInterface):
-    """Decoder over ``[prompt ; text]``; a subclass names its attention variant.
+    """Decoder with one attention variant, which a subclass names.
+
+    Its context is the paper's ``[prompt ; text]``, or that of an
+    encoder-decoder: attention over text, then source attention of the same
+    form over the encoder output. A layer caches ``attention.cache_elements``
+    numbers a text token; a frame takes as many in a prompt, and
+    ``layers[0].src_attn.cache_elements`` in a source.
 
     Default sizes are the paper's, at an encoder width of 512.
 
     Args:
         vocab_size: ``V``.
         encoder_output_size: encoder width, also the decoder's ``D``.
+        context: ``prompt`` or ``cross``.
         attention_heads: query heads, ``d_h = D / attention_heads``.
         linear_units: width of the feed-forward.
         num_blocks: layers.
@@ -39,6 +48,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     """
 
     attention_class: type[Attention]
+    source_class: type[SourceAttention]
     options: ClassVar[dict] = {}
     """Options of the variant, with their defaults."""
     fixed: ClassVar[dict] = {}
@@ -49,6 +59,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         vocab_size: int,
         encoder_output_size: int,
         *,
+        context: str = "prompt",
         attention_heads: int = 8,
         linear_units: int = 2048,
         num_blocks: int = 9,
@@ -59,31 +70,37 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         super().__init__()
         size = encoder_output_size
         self._check_options(attention)
+        if context not in ("prompt", "cross"):
+            raise InputError(f"context={context!r}: give prompt or cross")
         positive("linear_units", linear_units)
         positive("num_blocks", num_blocks)
-        for name, rate in (
-            ("dropout_rate", dropout_rate),
-            ("self_attention_dropout_rate", self_attention_dropout_rate),
-        ):
-            if not isinstance(rate, int | float) or not 0.0 <= rate < 1.0:
-                raise InputError(f"{name}={rate!r}: give a number, 0 <= rate < 1")
+        rate("dropout_rate", dropout_rate)
+        rate("self_attention_dropout_rate", self_attention_dropout_rate)
         self.vocab_size = vocab_size
         self.embed = torch.nn.Embedding(vocab_size, size)
-        # paper: two linear layers with a ReLU, 512-256-512
-        self.projector = torch.nn.Sequential(
-            torch.nn.Linear(size, max(1, size // 2)),
-            torch.nn.ReLU(),
-            torch.nn.Linear(max(1, size // 2), size),
-        )
+        made = {
+            "attention_heads": attention_heads,
+            "dropout_rate": self_attention_dropout_rate,
+            **self.options,
+            **attention,
+            **self.fixed,
+        }
+        if context == "prompt":
+            kind, forms = DecoderLayer, [self.attention_class]
+            # paper: two linear layers with a ReLU, 512-256-512
+            self.projector = torch.nn.Sequential(
+                torch.nn.Linear(size, max(1, size // 2)),
+                torch.nn.ReLU(),
+                torch.nn.Linear(max(1, size // 2), size),
+            )
+        else:
+            kind, forms = CrossLayer, [self.attention_class, self.source_class]
+            # not ESPnet's: a source has key and value projections of its own
+            self.projector = torch.nn.Identity()
         self.layers = torch.nn.ModuleList(
-            DecoderLayer(
+            kind(
                 size,
-                self.attention_class(
-                    size,
-                    attention_heads=attention_heads,
-                    dropout_rate=self_attention_dropout_rate,
-                    **{**self.options, **attention, **self.fixed},
-                ),
+                *(form(size, **made) for form in forms),
                 linear_units,
                 dropout_rate,
             )
@@ -116,6 +133,12 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         """The first layer's attention; all layers are of one variant and size."""
         return self.layers[0].self_attn
 
+    def _prompt(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encoder output as layers see it; its padding may hold anything."""
+        frames = torch.arange(x.shape[1], device=x.device)
+        padding = (frames >= lengths[:, None]).unsqueeze(-1)
+        return self.projector(x.masked_fill(padding, 0.0))
+
     def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.dropout(self.embed(tokens))
 
@@ -138,9 +161,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
         hlens = hlens.to(hs_pad.device)
-        prompt = self.projector(hs_pad)
+        prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
-        layout = self.attention.layout(hlens, prompt.shape[1], text.shape[1])
+        layout = self.layers[0].layout(hlens, prompt.shape[1], text.shape[1])
         for layer in self.layers:
             text = layer(text, prompt, layout)
         return self.output_layer(self.after_norm(text)), ys_in_lens
@@ -161,10 +184,10 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         if xs_lengths is None:
             xs_lengths = torch.full((len(x),), x.shape[1])
         lengths = xs_lengths.to(x.device, torch.int64)
-        layout = self.attention.layout(lengths, x.shape[1], 0)
-        prompt = self.projector(x)
+        layout = self.layers[0].layout(lengths, x.shape[1], 0)
+        prompt = self._prompt(x, lengths)
         parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
-        return DecoderState(PromptCache.build(parts, lengths, self.attention.stride))
+        return DecoderState(PromptCache.build(parts, layout, self.attention.stride))
 
     init_state = batch_init_state
 

@@ -1,4 +1,4 @@
-"""Every attention variant, and ragged batches to try it on."""
+"""Every attention variant in both contexts, and ragged batches to try it on."""
 
 import random
 
@@ -18,8 +18,14 @@ VARIANTS = {
 }
 
 
+@pytest.fixture(params=["prompt", "cross"])
+def context(request):
+    """How a decoder sees the encoder output; a file may override it."""
+    return request.param
+
+
 @pytest.fixture(params=VARIANTS)
-def make_decoder(request):
+def make_decoder(request, context):
     """Builds a small decoder of each variant in turn, in evaluation mode."""
     kind, options = DECODERS[request.param.split("-")[0]], VARIANTS[request.param]
 
@@ -27,6 +33,7 @@ def make_decoder(request):
         decoder = kind(
             vocab_size,
             size,
+            context=context,
             attention_heads=4 if size % 8 == 0 else 1,
             linear_units=19,
             num_blocks=num_blocks,

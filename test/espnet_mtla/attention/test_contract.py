@@ -12,6 +12,12 @@ from espnet_mtla.attention.naive import naive_attention
 from espnet_mtla.errors import InputError
 
 
+@pytest.fixture
+def context():
+    """Attention over text alone is that over ``[prompt ; text]``: one is enough."""
+    return "prompt"
+
+
 def test_equals_the_naive_equations_in_values_and_gradients(make_decoder, ragged):
     prompt, lengths, tokens = ragged(n_utt=3)
     attention = make_decoder().attention.double()
@@ -34,6 +40,15 @@ def test_equals_the_naive_equations_in_values_and_gradients(make_decoder, ragged
         torch.autograd.grad((naive * weight).sum(), inputs),
     ):
         torch.testing.assert_close(got, want, atol=5e-6, rtol=1e-4)
+
+
+def test_text_alone_equals_the_naive_equations(make_decoder, ragged):
+    attention = make_decoder().attention.double()
+    text = torch.randn(2, ragged()[2].shape[1], 24).double()
+    layout = attention.layout(torch.tensor([0, 0]), 0, text.shape[1])
+    fast = attention(text, text[:, :0], layout)
+    naive = torch.stack([naive_attention(attention, x, 0) for x in text])
+    torch.testing.assert_close(fast, naive, atol=2e-6, rtol=1e-5)
 
 
 def test_never_builds_a_square_of_the_prompt(make_decoder):

@@ -49,8 +49,9 @@ def test_incremental(theirs, n_prompt):
     packed = torch.randn(2, n_prompt + 9, theirs.wo.out_features)
     position = torch.arange(packed.shape[1]).float().expand(2, -1)
     lengths = torch.tensor([n_prompt] * 2)
-    part = ours.cache_prompt(packed[:, :n_prompt], ours.layout(lengths, n_prompt, 0))
-    prompt = PromptCache.build([part], lengths, ours.stride)
+    layout = ours.layout(lengths, n_prompt, 0)
+    part = ours.cache_prompt(packed[:, :n_prompt], layout)
+    prompt = PromptCache.build([part], layout, ours.stride)
     tail = TailCache.build(prompt, ours, 2)
     state = {}
     for i in range(9):

@@ -1,4 +1,4 @@
-"""The prompt decoder: train = incremental, batched = alone, reorder, errors."""
+"""The decoder in both contexts: train = incremental, batched = alone, reorder, errors."""
 
 import random
 
@@ -18,7 +18,8 @@ def log_probs(decoder, prompt, lengths, tokens):
 def test_batched_equals_alone_in_training(make_decoder, ragged):
     decoder = make_decoder()
     prompt, lengths, tokens = ragged()
-    garbage = torch.cat((prompt, 100 * torch.randn(len(prompt), 3, 24)), dim=1)
+    garbage = torch.cat((prompt, prompt.new_full((len(prompt), 3, 24), 1e4)), dim=1)
+    garbage[torch.arange(garbage.shape[1]) > lengths[:, None]] = float("nan")
     batched = log_probs(decoder, garbage, lengths, tokens)
     for b, n in enumerate(lengths.tolist()):
         cut = random.randint(1, tokens.shape[1])
@@ -40,6 +41,7 @@ def test_incremental_equals_training(make_decoder, ragged):
         lengths.repeat_interleave(beam),
         tokens,
     )
+    prompt[torch.arange(prompt.shape[1]) >= lengths[:, None]] = float("nan")
     state = [decoder.batch_init_state(prompt, xs_lengths=lengths)] * len(tokens)
     for i in range(size):
         got, state = decoder.batch_score(tokens[:, : i + 1], state, None)
@@ -47,13 +49,12 @@ def test_incremental_equals_training(make_decoder, ragged):
 
 
 @pytest.mark.parametrize("n_frames", range(1, 18))
-def test_every_open_chunk(n_frames):
+def test_every_open_chunk(n_frames, context):
     """Every stride meets every ``T_b mod s``, alone and unpadded."""
     prompt, tokens = torch.randn(1, n_frames, 16), torch.randint(1, 7, (1, 10))
     for stride in range(1, 9):
-        decoder = MTLADecoder(
-            7, 16, attention_heads=2, num_blocks=1, temporal_stride=stride
-        ).eval()
+        sizes = {"attention_heads": 2, "num_blocks": 1, "temporal_stride": stride}
+        decoder = MTLADecoder(7, 16, context=context, **sizes).eval()
         want = log_probs(decoder, prompt, torch.tensor([n_frames]), tokens)
         state = [decoder.batch_init_state(prompt[0])]
         for i in range(10):
@@ -147,14 +148,16 @@ def test_an_ended_hypothesis_pins_no_batch(make_decoder, ragged):
 def test_the_cache_is_as_small_as_the_paper_says(make_decoder, ragged):
     decoder = make_decoder(num_blocks=3)
     attention = decoder.attention
+    frames = getattr(decoder.layers[0], "src_attn", attention)
     n, beam = 8 * attention.stride, 5
     state = [decoder.batch_init_state(torch.randn(2, n, 24))] * (2 * beam)
     per_token = 4 * 3 * attention.cache_elements  # bytes, over three layers
-    assert state[0].nbytes() <= 2 * (n + attention.stride) * per_token
+    per_frame = 4 * 3 * frames.cache_elements
+    assert state[0].nbytes() <= 2 * (n + attention.stride) * per_frame
     for i in range(attention.stride):
         ys = torch.ones(2 * beam, i + 1, dtype=torch.long)
         _, state = decoder.batch_score(ys, state, None)
-    prompts, tails = 2 * n * per_token, 2 * beam * attention.stride * per_token
+    prompts, tails = 2 * n * per_frame, 2 * beam * attention.stride * per_token
     spare = 2 * 4 * 3 * attention.cache_elements * attention.stride
     assert prompts + tails <= state.nbytes() <= prompts + tails + spare
 
@@ -225,6 +228,8 @@ def test_unknown_option_names_the_nearest():
         {"linear_units": -1},
         {"dropout_rate": 1.0},
         {"dropout_rate": "abc"},
+        {"context": "both"},
+        {"context": ["prompt"]},
     ],
 )
 def test_refuses_sizes_out_of_range(options):
