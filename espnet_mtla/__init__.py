@@ -12,6 +12,7 @@ Symbols used in every shape comment and docstring of this package:
 ``r, d_r``  latent rank, width of the decoupled rotary key
 ``s, C``    temporal stride, number of chunks
 prompt      the encoder output every decoder layer sees in front of the text
+source      the encoder output, where it is attended to apart from the text
 tail        what is cached per hypothesis: the text, and the open chunk
 open chunk  the newest chunk of MTLA while it holds fewer than ``s`` tokens
 ==========  ===================================================================

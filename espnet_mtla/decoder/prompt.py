@@ -78,7 +78,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         rate("self_attention_dropout_rate", self_attention_dropout_rate)
         self.vocab_size = vocab_size
         self.embed = torch.nn.Embedding(vocab_size, size)
-        made = {
+        form_options = {
             "attention_heads": attention_heads,
             "dropout_rate": self_attention_dropout_rate,
             **self.options,
@@ -100,7 +100,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         self.layers = torch.nn.ModuleList(
             kind(
                 size,
-                *(form(size, **made) for form in forms),
+                *(form(size, **form_options) for form in forms),
                 linear_units,
                 dropout_rate,
             )

@@ -4,12 +4,10 @@ from typing import ClassVar
 
 from espnet_mtla.attention import (
     GroupedAttention,
-    LatentAttention,
-    TemporalLatentAttention,
-)
-from espnet_mtla.attention.source import (
     GroupedSource,
+    LatentAttention,
     LatentSource,
+    TemporalLatentAttention,
     TemporalLatentSource,
 )
 from espnet_mtla.decoder.prompt import PromptDecoder

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from espnet_mtla.attention.naive import naive_source_attention
-from espnet_mtla.attention.source import (
+from espnet_mtla.attention import (
     GroupedSource,
     LatentSource,
     TemporalLatentSource,
 )
+from espnet_mtla.attention.naive import naive_source_attention
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ENCODER = {"output_size": 16, "attention_heads": 2, "linear_units": 8, "num_bloc
 DECODER = {"attention_heads": 2, "linear_units": 8, "num_blocks": 2}
 
 
-def build(task, decoder, **more):
+def build(task, decoder, context, **more):
     """A small model of a task, from ESPnet's own defaults."""
     registry.register([task])
     kind = compat.task_class(task)
@@ -24,7 +24,7 @@ def build(task, decoder, **more):
         "encoder": "transformer",
         "encoder_conf": ENCODER | ({"input_layer": "linear"} if task == "mt" else {}),
         "decoder": decoder,
-        "decoder_conf": DECODER,
+        "decoder_conf": DECODER | {"context": context},
         "specaug": None,
         **({} if task == "mt" else {"input_size": 20, "frontend": None}),
         **more,
@@ -49,17 +49,19 @@ def batch(task):
 
 @pytest.mark.parametrize("decoder", registry.DECODERS)
 @pytest.mark.parametrize(
-    ("task", "losses"),
+    ("task", "context", "losses"),
     [
-        ("asr", {"ctc_weight": 0.3, "lsm_weight": 0.1}),
-        ("st", {"asr_weight": 0.3, "mtlalpha": 1.0, "lsm_weight": 0.1}),
-        ("st", {"st_mtlalpha": 0.3}),
-        ("slu", {"ctc_weight": 0.5}),
-        ("mt", {"lsm_weight": 0.1}),
+        ("asr", "prompt", {"ctc_weight": 0.3, "lsm_weight": 0.1}),
+        ("asr", "cross", {"ctc_weight": 0.3, "lsm_weight": 0.1}),
+        ("st", "prompt", {"asr_weight": 0.3, "mtlalpha": 1.0, "lsm_weight": 0.1}),
+        ("st", "cross", {"st_mtlalpha": 0.3}),
+        ("slu", "prompt", {"ctc_weight": 0.5}),
+        ("mt", "prompt", {"lsm_weight": 0.1}),
+        ("mt", "cross", {"lsm_weight": 0.1}),
     ],
 )
-def test_losses_reach_every_weight(task, losses, decoder):
-    model = build(task, decoder, model_conf=losses)
+def test_losses_reach_every_weight(task, context, losses, decoder):
+    model = build(task, decoder, context, model_conf=losses)
     loss, stats, _ = model(**batch(task))
     loss.backward()
     assert loss.isfinite()
@@ -78,10 +80,10 @@ def process_group(tmp_path):
 
 
 @pytest.mark.parametrize("decoder", registry.DECODERS)
-def test_trains_under_ddp(process_group, decoder):
+def test_trains_under_ddp(process_group, decoder, context):
     """DDP stops at the second step when a weight took no part in the first."""
     losses = {"asr_weight": 0.3, "mtlalpha": 1.0}
-    model = DistributedDataParallel(build("st", decoder, model_conf=losses))
+    model = DistributedDataParallel(build("st", decoder, context, model_conf=losses))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     before = [p.clone() for p in model.module.decoder.parameters()]
     for _ in range(2):
