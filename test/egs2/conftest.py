@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE_PYTHON = r"""#!/usr/bin/env bash
 command=${2#espnet_mtla.bin.}
 shift 2
-if [[ $command == check_decoder ]]; then # before all stages, and no part of them
+if [[ $command == check_recipe ]]; then # before all stages, and no part of them
+  echo "$*" >"$CALLS.check"
   if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
   exit
 fi
@@ -29,19 +30,19 @@ if [[ -e $FAULTS/$command ]]; then
 fi
 out=''
 while (($#)); do
-  case $1 in --out | --output_dir) out=$2 ;; esac
+  case $1 in --out | --output_dir) out=$2 ;; --tgt_lang) tgt_lang=$2 ;; esac
   shift
 done
 mkdir -p "$(dirname "$out")"
 touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command" >"$f"; done; }
 case $command in
   make_mini) touch_all "$out/made" ;;
-  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}.en-de/{wav.scp,text.tc.de} ;;
+  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}."en-$tgt_lang"/wav.scp ;;
   prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
   prepare_slurp) touch_all "$out"/{train,devel}/wav.scp ;;
   prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
   perturb_speed) touch_all "$out/wav.scp" ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.de,text.lc.rm.en} ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}
@@ -58,12 +59,25 @@ esac
 class Recipe:
     """A copy of a recipe with configurations of its own."""
 
+    # The commands of must_c/st1.
+    PIPELINE = (
+        ["make_mini", "prepare_must_c"]
+        + ["format_wav_scp"] * 4
+        + ["filter_data"] * 2
+        + ["tokens"] * 2
+        + ["st_train"]
+        + ["st_inference"] * 2
+        + ["score_st"] * 2
+        + ["compare"]
+    )
+
     def __init__(self, tmp: Path, name: str = "must_c/st1"):
         self.root = tmp / "clone"
         self.dir = self.root / "egs2" / name
         shutil.copytree(ROOT / "egs2/TEMPLATE", self.root / "egs2/TEMPLATE")
         self.dir.mkdir(parents=True)
-        shutil.copy(ROOT / "egs2" / name / "run.sh", self.dir)
+        for script in (ROOT / "egs2" / name).glob("*.sh"):
+            shutil.copy(script, self.dir)
         for path in ROOT.glob("egs2/*/*/conf/*.yaml"):
             copy = self.root / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +141,15 @@ class Recipe:
     def commands(self):
         return [call.split()[0] for call in self.calls]
 
+    @property
+    def checked(self):
+        """The arguments of the last check before the stages."""
+        return Path(f"{self.calls_file}.check").read_text().strip()
+
+    def rest(self, command):
+        """The pipeline from a command on."""
+        return self.PIPELINE[self.PIPELINE.index(command) :]
+
     def call(self, command, nth=0):
         return [c for c in self.calls if c.split()[0] == command][nth]
 
@@ -139,3 +162,18 @@ def recipe_class():
 @pytest.fixture
 def recipe(tmp_path):
     return Recipe(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def all_done(tmp_path_factory):
+    recipe = Recipe(tmp_path_factory.mktemp("done"))
+    recipe.ok()
+    return recipe.root
+
+
+@pytest.fixture
+def finished(all_done, recipe):
+    """A recipe all of whose stages were run before."""
+    shutil.rmtree(recipe.root)
+    shutil.copytree(all_done, recipe.root)
+    return recipe
