@@ -83,7 +83,7 @@ print_usage() {
 # a folder for its units, their number, and the prefix of its training options.
 describe_task() {
   declare -gA text_file=() units=() nbpe=() prefix=()
-  data_opts=() pretrained_args=()
+  data_opts=() token_args=() pretrained_args=()
   if [[ -v opt[tgt_lang] ]]; then data_opts=(--tgt_lang "${opt[tgt_lang]}"); fi
   case $task in
     st)
@@ -96,6 +96,8 @@ describe_task() {
       units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_tc_$tgt
       units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_lc.rm_en
       scorer=score_st score_dir=score_bleu score_args=(--tgt_lang "$tgt")
+      # NFKC would make their punctuation Latin, also in what is decoded.
+      case $tgt in ja | zh) token_args=(--normalization identity) ;; esac
       # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
       pretrained_args=(--model_conf asr_weight=0.0)
       ;;

@@ -1,7 +1,7 @@
 # What each stage does, with ESPnet's numbers. Sourced by recipe.sh, whose variables it uses.
 # Finished units leave stamps beside what they made: in the data, dump, experiment and decoding
 # folders.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 
 prepare() { # stage 1
   if [[ ${opt[mini]} == true ]]; then
@@ -38,7 +38,7 @@ filter() { # stage 4: SET
 make_tokens() { # stage 5: TEXT
   after "${opt[dumpdir]}" "4.${opt[train_set]}"
   py tokens --text "$raw/${opt[train_set]}/${text_file[$1]}" --nbpe "${nbpe[$1]}" \
-    --bpemode "${opt[bpemode]}" --out "${units[$1]}"
+    --bpemode "${opt[bpemode]}" "${token_args[@]}" --out "${units[$1]}"
   makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
 }
 

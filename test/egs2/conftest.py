@@ -1,4 +1,4 @@
-"""Recipes run with a fake Python.
+"""Recipes run with a fake Python, and small real runs.
 
 The fake writes down the commands it is given and makes the files that the real
 commands make, so what is tested is what the shell decides: which commands run,
@@ -8,9 +8,11 @@ in which order, with which arguments, and what a rerun does.
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -177,3 +179,45 @@ def finished(all_done, recipe):
     shutil.rmtree(recipe.root)
     shutil.copytree(all_done, recipe.root)
     return recipe
+
+
+class RealRun:
+    """A recipe run in folders of its own, on a corpus of a few utterances.
+
+    Args:
+        tmp: the folder.
+        name: of the recipe.
+        task: ESPnet's.
+        config: of its training, a path under egs2.
+        epochs: of training, instead of the configuration's.
+        options: further ones, of all its runs.
+    """
+
+    def __init__(self, tmp, name: str, task: str, config: str, epochs: int, *options):
+        self.tmp, self.dir = tmp, ROOT / "egs2" / name
+        conf = yaml.safe_load((ROOT / "egs2" / config).read_text("utf-8"))
+        config = tmp / "train.yaml"
+        config.write_text(yaml.safe_dump(conf | {"max_epoch": epochs}))
+        self.options = ["--mini", "true", "--python", sys.executable, "--ngpu", "0"]
+        for folder in ("data", "dump", "exp"):
+            self.options += [f"--{folder}dir", f"{tmp}/{folder}"]
+        self.options += [f"--{task}_config", config, f"--{task}_tag", "tiny", *options]
+        self.options += ["--num_train", "40", "--num_dev", "6", "--num_test", "12"]
+        self.first = self()
+
+    def __call__(self, *options: str) -> str:
+        """What a run prints; the first makes everything."""
+        done = subprocess.run(
+            [self.dir / "run.sh", *self.options, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def real_run(tmp_path_factory):
+    return lambda *how: RealRun(tmp_path_factory.mktemp("run"), *how)

@@ -62,6 +62,18 @@ def test_variants_share_one_recogniser(recipe, options):
     assert recipe.commands == ["asr_train", "st_train"]
 
 
+def test_the_real_corpus_with_the_papers_encoder(recipe, tmp_path):
+    corpus = tmp_path / "MUSTC_v1.0"
+    corpus.mkdir()
+    recipe.ok(
+        "--must_c", corpus.name, "--pretrain_asr", "true", mini=False, cwd=tmp_path
+    )
+    assert recipe.commands.count("prepare_must_c") == 1
+    asr = recipe.call("asr_train")
+    assert "--config ../asr1/conf/train_asr.yaml " in asr
+    assert "--output_dir exp/asr_pretraining " in asr
+
+
 def test_a_failing_pretraining_says_so_and_goes_on(recipe, options):
     fault = recipe.faults / "asr_train"
     fault.write_text("echo 'error: no room'; exit 1")

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 EXP = "exp/mini/st_train_st_mini_mtla"
 DECODING = f"{EXP}/decode_st_mini_st_model_valid.acc.ave"
 
@@ -175,9 +177,18 @@ def test_another_language_stands_beside_the_first(recipe, tmp_path):
     ref = "dump/raw/tst-HE.en-fr/text.tc.fr"
     score = recipe.call("score_st", 1)
     assert score.startswith(f"score_st --ref {ref} ") and " --tgt_lang fr " in score
+    assert "--normalization" not in recipe.call("tokens")
     # The first language's units and models are still there.
     recipe.ok("--must_c", corpus, mini=False)
     assert recipe.commands == ["prepare_must_c"]
+
+
+@pytest.mark.parametrize("language", ["ja", "zh"])
+def test_punctuation_that_nfkc_would_change_is_kept(recipe, language):
+    options = ["--must_c", ".", "--tgt_lang", language, "--stop_stage", "5"]
+    recipe.ok(*options, mini=False)
+    out = f"data/en-{language}_token_list/tgt_bpe_unigram8000_tc_{language}"
+    assert recipe.call("tokens").endswith(f" --normalization identity --out {out}")
 
 
 def test_several_gpus_train_in_processes(recipe):
