@@ -20,6 +20,7 @@ def train_units(
     bpemode: str,
     out: Path | str,
     character_coverage: float = 1.0,
+    normalization: str = "nmt_nfkc",
 ) -> str:
     """Train a sentencepiece model; the same text gives the same files.
 
@@ -32,6 +33,9 @@ def train_units(
         bpemode: ``unigram``, ``bpe`` or ``char``.
         out: folder.
         character_coverage: share of the characters that get a piece.
+        normalization: sentencepiece's rule. Its default, NFKC, makes Chinese and
+            Japanese punctuation Latin, also in what is decoded; ``identity``
+            keeps a text as it is.
 
     Raises:
         InputError: there is no text, or ``nbpe`` does not fit it.
@@ -49,6 +53,7 @@ def train_units(
             vocab_size=nbpe,
             model_type=bpemode,
             character_coverage=character_coverage,
+            normalization_rule_name=normalization,
             # Threads would add floating-point sums in another order.
             num_threads=1,
             minloglevel=2,

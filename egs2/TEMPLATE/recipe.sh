@@ -65,6 +65,7 @@ recipe() {
       option tgt_lang text "" "language of the translation"
       option src_nbpe count "{nbpe}" "units of the source text"
       option tgt_nbpe count "{nbpe}" "units of the target text"
+      option pretrain_asr bool false "train the recogniser ./asr.sh first, on the same data, and start from its encoder"
       ;;
     asr) option text_name text text "the file of a data directory that holds the transcripts" ;;
     slu) option entities bool false "targets hold the entities too: intent, entities, transcript" ;;
@@ -82,7 +83,7 @@ print_usage() {
 # a folder for its units, their number, and the prefix of its training options.
 describe_task() {
   declare -gA text_file=() units=() nbpe=() prefix=()
-  data_opts=() pretrained_args=()
+  data_opts=() token_args=() pretrained_args=()
   if [[ -v opt[tgt_lang] ]]; then data_opts=(--tgt_lang "${opt[tgt_lang]}"); fi
   case $task in
     st)
@@ -94,7 +95,9 @@ describe_task() {
       text_file=([text]=text.tc.$tgt [src_text]=text.lc.rm.en)
       units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_tc_$tgt
       units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_lc.rm_en
-      scorer=score_st score_dir=score_bleu score_args=()
+      scorer=score_st score_dir=score_bleu score_args=(--tgt_lang "$tgt")
+      # NFKC would make their punctuation Latin, also in what is decoded.
+      case $tgt in ja | zh) token_args=(--normalization identity) ;; esac
       # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
       pretrained_args=(--model_conf asr_weight=0.0)
       ;;
@@ -135,6 +138,8 @@ check_options() {
     fail "which corpus? give --mini true for a small synthetic one, or --$corpus PATH for the real one"
   elif [[ -n ${opt[$corpus]} && ${opt[mini]} == true ]]; then
     fail "give either --mini true or --$corpus, not both"
+  elif [[ ${opt[pretrain_asr]-false} == true && -n ${opt[pretrained_asr]} ]]; then
+    fail "give either --pretrain_asr true or --pretrained_asr, not both"
   fi
   for name in "${option_names[@]}"; do
     if [[ ${option_kind[$name]} != path || -z ${opt[$name]} ]]; then continue; fi
@@ -187,8 +192,11 @@ settle() {
   opt[nj]=${opt[nj]:-$(cores)}
   corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
+  if [[ ${opt[pretrain_asr]-false} == true ]]; then
+    opt[pretrained_asr]=${opt[expdir]}/asr_pretraining/valid.acc.ave.pth
+  fi
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  for name in nbpe src_nbpe tgt_nbpe bpemode entities feats_normalize speed_perturb_factors seed; do
+  for name in tgt_lang nbpe src_nbpe tgt_nbpe bpemode entities feats_normalize speed_perturb_factors seed; do
     # Models that these tell apart stand beside each other.
     if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name$(tidy "${opt[$name]}"); fi
   done
@@ -211,12 +219,17 @@ settle() {
   fi
 }
 
-# A mistyped option of the decoder is refused now, not after an hour of data preparation.
-check_decoder() {
-  local problem
+# What training would refuse is refused now, not after an hour of data preparation.
+check_recipe() {
+  local problem args=(--task "$task" --config "${opt[${task}_config]}" --config "$decoder_config")
   if ! wanted 11; then return; fi
-  problem=$("${opt[python]}" -m espnet_mtla.bin.check_decoder --config "${opt[${task}_config]}" \
-    --config "$decoder_config" "${decoder_conf[@]}" 2>&1 >/dev/null) || fail "$(tail -n 1 <<<"$problem")"
+  if [[ $task == st ]]; then args+=(--tgt_lang "${opt[tgt_lang]}"); fi
+  # ESPnet's parsers take many seconds to load; where this file is, they have taken these options.
+  if [[ ! -e $experiment/config.yaml ]]; then
+    args+=(--train_args="${opt[${task}_args]}" --inference_args="${opt[inference_args]}")
+  fi
+  problem=$("${opt[python]}" -m espnet_mtla.bin.check_recipe "${args[@]}" "${decoder_conf[@]}" \
+    2>&1 >/dev/null) || fail "$(tail -n 1 <<<"$problem")"
 }
 
 run_recipe() {
@@ -225,7 +238,7 @@ run_recipe() {
   check_options
   describe_task
   settle
-  check_decoder
+  check_recipe
   run_stages
   exit 0 # a run.sh that was edited meanwhile is not read on
 }

@@ -1,7 +1,7 @@
 # What each stage does, with ESPnet's numbers. Sourced by recipe.sh, whose variables it uses.
 # Finished units leave stamps beside what they made: in the data, dump, experiment and decoding
 # folders.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 
 prepare() { # stage 1
   if [[ ${opt[mini]} == true ]]; then
@@ -38,15 +38,35 @@ filter() { # stage 4: SET
 make_tokens() { # stage 5: TEXT
   after "${opt[dumpdir]}" "4.${opt[train_set]}"
   py tokens --text "$raw/${opt[train_set]}/${text_file[$1]}" --nbpe "${nbpe[$1]}" \
-    --bpemode "${opt[bpemode]}" --out "${units[$1]}"
+    --bpemode "${opt[bpemode]}" "${token_args[@]}" --out "${units[$1]}"
   makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
+}
+
+# asr.sh is ../asr1/run.sh by a link: run in this folder it shares the data, and its own stamps say
+# what is left to do.
+pretrain() { # before stage 11
+  local name options=(--stop_stage=11 --asr_tag=pretraining)
+  options+=(--train_set="$unperturbed" --nbpe="${opt[src_nbpe]}")
+  for name in mini "$corpus" tgt_lang num_train num_dev num_test local_data_opts datadir dumpdir \
+    expdir valid_set test_sets audio_format fs speed_perturb_factors min_wav_duration \
+    max_wav_duration bpemode feats_normalize seed nj ngpu python; do
+    options+=("--$name=${opt[$name]}")
+  done
+  where="stage 11 (pretraining)"
+  echo "stage 11: pretraining: the stages of ./asr.sh"
+  set -m # as in run_unit
+  (./asr.sh "${options[@]}" </dev/null | sed 's/^/  /') &
+  job=$!
+  set +m
+  wait "$job" || exit
+  job=''
 }
 
 train_model() { # stage 11
   local text part set args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
   for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "4.$set"; done
-  for text in "${texts[@]}"; do after "${opt[datadir]}" "5.$text"; done
+  for text in "${texts[@]}"; do after "${units[$text]}" "5.$text"; done
   reads "${opt[${task}_config]}" "$decoder_config"
   args=(--config "${opt[${task}_config]}" --config "$decoder_config")
   for text in "${texts[@]}"; do
@@ -72,10 +92,15 @@ train_model() { # stage 11
   makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
 }
 
+models_of() { (cd "$1" && find . -name '*.pth' ! -name checkpoint.pth | sed 's/^..//' | sort | xargs); }
+
 decode() { # stage 12: SET
   local gpu=0
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
   after "${opt[dumpdir]}" "3.$1"
+  if [[ -e $experiment/config.yaml && ! -e $experiment/$model ]]; then
+    fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
+  fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
@@ -122,10 +147,11 @@ run_stages() {
     for set in "$train" "$valid"; do run_unit "4.$set" "filter $set" "$dump" filter "$set"; done
   fi
   if wanted 5; then
-    for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "$data" make_tokens "$text"; done
+    for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "${units[$text]}" make_tokens "$text"; done
   fi
   if wanted 6; then echo "stages 6-9: language model: not used by this recipe"; fi
   if wanted 10; then echo "stage 10: statistics: not used with utterance_mvn"; fi
+  if wanted 11 && [[ ${opt[pretrain_asr]-false} == true ]]; then pretrain; fi
   if wanted 11; then run_unit 11 training "$experiment" train_model; fi
   if wanted 12; then
     for set in "${test_sets[@]}"; do run_unit "12.$set" "decoding $set" "$decoding" decode "$set"; done

@@ -38,12 +38,8 @@ NOT_BATCHED = [
 """ESPnet's options that decode in ways of their own."""
 
 
-def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse ESPnet's ``<task>_inference`` options and ``--batch_frames``.
-
-    Raises:
-        InputError: an option out of range or a missing file.
-    """
+def inference_parser(task: str) -> argparse.ArgumentParser:
+    """ESPnet's ``<task>_inference`` options and ``--batch_frames``."""
     from espnet_mtla import compat
 
     parser = compat.inference_module(task).get_parser()
@@ -53,7 +49,16 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         default=50000,
         help="Most padded frames of 10 ms in a batch; 0 for no bound",
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse and check the options of :func:`inference_parser`.
+
+    Raises:
+        InputError: an option out of range or a missing file.
+    """
+    args = inference_parser(task).parse_args(argv)
     for name, least in (("batch_size", 1), ("batch_frames", 0), ("nbest", 1)):
         if getattr(args, name) < least:
             raise InputError(

@@ -19,6 +19,12 @@ def main() -> None:
         "--character_coverage", type=float, default=1.0, help="sentencepiece's option"
     )
     parser.add_argument(
+        "--normalization",
+        choices=["nmt_nfkc", "identity"],
+        default="nmt_nfkc",
+        help="sentencepiece's rule; identity keeps the text as it is",
+    )
+    parser.add_argument(
         "--out", required=True, help="gets bpe.model, bpe.vocab and tokens.txt"
     )
     args = parser.parse_args()
@@ -27,7 +33,12 @@ def main() -> None:
 
     print(
         train_units(
-            args.text, args.nbpe, args.bpemode, args.out, args.character_coverage
+            args.text,
+            args.nbpe,
+            args.bpemode,
+            args.out,
+            args.character_coverage,
+            args.normalization,
         )
     )
 

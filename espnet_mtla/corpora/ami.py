@@ -71,7 +71,7 @@ def meetings_of(split: str) -> list[str]:
     text = (files(__package__) / "ami.yaml").read_text(encoding="utf-8")
     splits = yaml.safe_load(text)
     if split not in splits:
-        raise InputError(f"--splits {split}: choose from {', '.join(splits)}")
+        raise InputError(f"no split {split!r}: choose from {', '.join(splits)}")
     return [
         s + letter for s, letters in splits[split].items() for letter in letters or [""]
     ]
@@ -237,6 +237,6 @@ def _find(corpus: Path, folders: tuple[str, ...], pattern: str) -> Path:
             return corpus / folder
     problem = f"holds no {pattern}" if corpus.is_dir() else "is missing"
     raise InputError(
-        f"--corpus {corpus} {problem}: give the folder with AMI's manual annotations "
+        f"{corpus} {problem}: give the folder with AMI's manual annotations "
         "and amicorpus/<meeting>/audio"
     )

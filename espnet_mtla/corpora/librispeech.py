@@ -71,7 +71,7 @@ def find_root(corpus: Path | str) -> Path:
         if any((root / part).is_dir() for part in PARTS):
             return root
     problem = "holds no part, as dev-clean" if Path(corpus).is_dir() else "is missing"
-    raise InputError(f"--corpus {corpus} {problem}: give the folder LibriSpeech")
+    raise InputError(f"{corpus} {problem}: give the folder LibriSpeech")
 
 
 def read_part(root: Path, part: str) -> Part:
@@ -85,7 +85,8 @@ def read_part(root: Path, part: str) -> Part:
     """
     if not (root / part).is_dir():
         raise InputError(
-            f"{root / part} is missing: fetch this part, or leave it out of --parts"
+            f"{root / part} is missing: fetch this part, or prepare others with --parts "
+            "(run.sh: --local_data_opts '--parts ...')"
         )
     result, silent, unwritten = Part(), [], []
     for chapter in sorted((root / part).glob("*/*/")):
@@ -146,7 +147,7 @@ def prepare_librispeech(
         parts = tuple(there) if is_mini(root) else PARTS
     for part in parts:
         if part not in PARTS:
-            raise InputError(f"--parts {part}: choose from {', '.join(PARTS)}")
+            raise InputError(f"no part {part!r}: choose from {', '.join(PARTS)}")
     read = {part: read_part(root, part) for part in parts}
     known = {} if is_mini(root) else PUBLISHED
     lines = [read[part].report(part, known.get(part)) for part in parts]

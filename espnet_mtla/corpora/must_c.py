@@ -76,7 +76,7 @@ def find_data(corpus: Path | str, language: str) -> Path:
         return data
     problem = f"has no {pair}/data" if corpus.is_dir() else "is missing"
     raise InputError(
-        f"--corpus {corpus} {problem}: give MuST-C's root, e.g. MUSTC_v1.0"
+        f"{corpus} {problem}: give MuST-C's root, as MUSTC_v1.0, with en-{language}"
     )
 
 
@@ -125,7 +125,8 @@ def read_split(data: Path, split: str, language: str) -> Split:
     folder = data / split
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is missing: fetch this split, or leave it out of --splits"
+            f"{folder} is missing: fetch this split, or prepare others with --splits "
+            "(run.sh: --local_data_opts '--splits ...')"
         )
     yaml_path = folder / "txt" / f"{split}.yaml"
     entries = list(read_entries(yaml_path))

@@ -27,7 +27,7 @@ from espnet_mtla.errors import InputError
 
 SPLITS = ("train", "devel", "test")
 SYNTHETIC = "train_synthetic"
-# Recordings that the jsonl files list.
+# Recordings that the jsonl files list (as in the tables of SLURP's paper, EMNLP 2020).
 PUBLISHED = {"train": 50628, "devel": 8690, "test": 13078, SYNTHETIC: 69253}
 
 logger = logging.getLogger(__name__)
@@ -182,12 +182,11 @@ def prepare_slurp(
     for folder in (corpus, dataset, audio):
         if not folder.is_dir():
             raise InputError(
-                f"--corpus {corpus}: {folder} is missing: give SLURP's root, "
-                "with dataset/slurp and audio"
+                f"{folder} is missing: give SLURP's root, with dataset/slurp and audio"
             )
     unknown = [split for split in splits if split not in SPLITS]
     if unknown:
-        raise InputError(f"--splits {unknown[0]}: choose from {', '.join(SPLITS)}")
+        raise InputError(f"no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
     speakers = read_speakers(dataset / "metadata.json")
     read: dict[str, Split] = {}
     claimed: set[str] = set()

@@ -1,4 +1,4 @@
-"""Recipes run with a fake Python.
+"""Recipes run with a fake Python, and small real runs.
 
 The fake writes down the commands it is given and makes the files that the real
 commands make, so what is tested is what the shell decides: which commands run,
@@ -8,16 +8,19 @@ in which order, with which arguments, and what a rerun does.
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_PYTHON = r"""#!/usr/bin/env bash
 command=${2#espnet_mtla.bin.}
 shift 2
-if [[ $command == check_decoder ]]; then # before all stages, and no part of them
+if [[ $command == check_recipe ]]; then # before all stages, and no part of them
+  echo "$*" >"$CALLS.check"
   if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
   exit
 fi
@@ -29,19 +32,19 @@ if [[ -e $FAULTS/$command ]]; then
 fi
 out=''
 while (($#)); do
-  case $1 in --out | --output_dir) out=$2 ;; esac
+  case $1 in --out | --output_dir) out=$2 ;; --tgt_lang) tgt_lang=$2 ;; esac
   shift
 done
 mkdir -p "$(dirname "$out")"
 touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command" >"$f"; done; }
 case $command in
   make_mini) touch_all "$out/made" ;;
-  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}.en-de/{wav.scp,text.tc.de} ;;
+  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}."en-$tgt_lang"/wav.scp ;;
   prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
   prepare_slurp) touch_all "$out"/{train,devel}/wav.scp ;;
   prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
   perturb_speed) touch_all "$out/wav.scp" ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.de,text.lc.rm.en} ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}
@@ -58,12 +61,25 @@ esac
 class Recipe:
     """A copy of a recipe with configurations of its own."""
 
+    # The commands of must_c/st1.
+    PIPELINE = (
+        ["make_mini", "prepare_must_c"]
+        + ["format_wav_scp"] * 4
+        + ["filter_data"] * 2
+        + ["tokens"] * 2
+        + ["st_train"]
+        + ["st_inference"] * 2
+        + ["score_st"] * 2
+        + ["compare"]
+    )
+
     def __init__(self, tmp: Path, name: str = "must_c/st1"):
         self.root = tmp / "clone"
         self.dir = self.root / "egs2" / name
         shutil.copytree(ROOT / "egs2/TEMPLATE", self.root / "egs2/TEMPLATE")
         self.dir.mkdir(parents=True)
-        shutil.copy(ROOT / "egs2" / name / "run.sh", self.dir)
+        for script in (ROOT / "egs2" / name).glob("*.sh"):
+            shutil.copy(script, self.dir)
         for path in ROOT.glob("egs2/*/*/conf/*.yaml"):
             copy = self.root / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +143,15 @@ class Recipe:
     def commands(self):
         return [call.split()[0] for call in self.calls]
 
+    @property
+    def checked(self):
+        """The arguments of the last check before the stages."""
+        return Path(f"{self.calls_file}.check").read_text().strip()
+
+    def rest(self, command):
+        """The pipeline from a command on."""
+        return self.PIPELINE[self.PIPELINE.index(command) :]
+
     def call(self, command, nth=0):
         return [c for c in self.calls if c.split()[0] == command][nth]
 
@@ -139,3 +164,60 @@ def recipe_class():
 @pytest.fixture
 def recipe(tmp_path):
     return Recipe(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def all_done(tmp_path_factory):
+    recipe = Recipe(tmp_path_factory.mktemp("done"))
+    recipe.ok()
+    return recipe.root
+
+
+@pytest.fixture
+def finished(all_done, recipe):
+    """A recipe all of whose stages were run before."""
+    shutil.rmtree(recipe.root)
+    shutil.copytree(all_done, recipe.root)
+    return recipe
+
+
+class RealRun:
+    """A recipe run in folders of its own, on a corpus of a few utterances.
+
+    Args:
+        tmp: the folder.
+        name: of the recipe.
+        task: ESPnet's.
+        config: of its training, a path under egs2.
+        epochs: of training, instead of the configuration's.
+        options: further ones, of all its runs.
+    """
+
+    def __init__(self, tmp, name: str, task: str, config: str, epochs: int, *options):
+        self.tmp, self.dir = tmp, ROOT / "egs2" / name
+        conf = yaml.safe_load((ROOT / "egs2" / config).read_text("utf-8"))
+        config = tmp / "train.yaml"
+        config.write_text(yaml.safe_dump(conf | {"max_epoch": epochs}))
+        self.options = ["--mini", "true", "--python", sys.executable, "--ngpu", "0"]
+        for folder in ("data", "dump", "exp"):
+            self.options += [f"--{folder}dir", f"{tmp}/{folder}"]
+        self.options += [f"--{task}_config", config, f"--{task}_tag", "tiny", *options]
+        self.options += ["--num_train", "40", "--num_dev", "6", "--num_test", "12"]
+        self.first = self()
+
+    def __call__(self, *options: str) -> str:
+        """What a run prints; the first makes everything."""
+        done = subprocess.run(
+            [self.dir / "run.sh", *self.options, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def real_run(tmp_path_factory):
+    return lambda *how: RealRun(tmp_path_factory.mktemp("run"), *how)

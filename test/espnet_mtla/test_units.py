@@ -50,6 +50,20 @@ def test_token_list_is_espnet_s(text, tmp_path):
         )
 
 
+def test_punctuation_comes_back_as_it_was(tmp_path):
+    sentences = ["明天，我会来；你呢？", "他说：“好！”（真的）"]
+    text = tmp_path / "text.tc.zh"
+    text.write_text(
+        "".join(f"u{i} {s}\n" for i, s in enumerate(sentences * 9)), "utf-8"
+    )
+    for rule, same in (("identity", True), ("nmt_nfkc", False)):
+        train_units([text], 25, "unigram", tmp_path / rule, normalization=rule)
+        model = str(tmp_path / rule / "bpe.model")
+        units = sentencepiece.SentencePieceProcessor(model_file=model)
+        back = [units.decode_pieces(units.encode_as_pieces(s)) for s in sentences]
+        assert (back == sentences) == same
+
+
 def test_several_texts_share_their_units(text, tmp_path):
     other = tmp_path / "text.en"
     other.write_text("u qqqq\nv\n")

@@ -3,7 +3,7 @@
 #   ./run.sh --mini true                 a small synthetic corpus, minutes on a laptop
 #   ./run.sh --ami /path/to/ami          the real one (annotations and amicorpus), on fbank
 #   ./run.sh --ami /path/to/ami --asr_config conf/train_asr_wavlm.yaml --feats_normalize none
-#                                        the paper's features, WavLM-Large (needs s3prl)
+#                                        the paper's features, WavLM-Large (extra s3prl)
 # ./run.sh --help lists the options.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"

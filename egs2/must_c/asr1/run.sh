@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Speech recognition on the English side of MuST-C: the training from which speech translation takes
-# its encoder (../st1/run.sh --pretrained_asr).
+# its encoder (../st1/run.sh --pretrain_asr true).
 #   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
 #   ./run.sh --must_c /path/to/MUSTC_v1.0       the real one, with the paper's encoder
 # ./run.sh --help lists the options.
@@ -13,10 +13,10 @@ default train_set "train.en-{tgt_lang}"
 default valid_set "dev.en-{tgt_lang}"
 default test_sets "tst-COMMON.en-{tgt_lang} tst-HE.en-{tgt_lang}"
 default text_name text.lc.rm.en
-# With --mini true, the second value.
+# With --mini true, the second value. These files are found from ../st1 too, where asr.sh is this file.
 default nbpe 5000 150
-default asr_config conf/train_asr.yaml ../../librispeech/asr1/conf/train_asr_mini.yaml
-default inference_config conf/decode_asr.yaml ../../librispeech/asr1/conf/decode_asr_mini.yaml
+default asr_config ../asr1/conf/train_asr.yaml ../../librispeech/asr1/conf/train_asr_mini.yaml
+default inference_config ../asr1/conf/decode_asr.yaml ../../librispeech/asr1/conf/decode_asr_mini.yaml
 default datadir data data/mini
 default dumpdir dump dump/mini
 default expdir exp exp/mini

@@ -161,11 +161,11 @@ def test_damage_is_named_and_nothing_written(corpus, spoil, message):
 
 
 def test_missing_folders_are_named(corpus, tmp_path):
-    with pytest.raises(InputError, match="--corpus .*gone is missing: give the folder"):
+    with pytest.raises(InputError, match="gone is missing: give the folder"):
         prepare_ami(tmp_path / "gone", tmp_path / "data", ("ihm_dev",))
     with pytest.raises(InputError, match="holds no corpusResources/meetings.xml"):
         prepare_ami(tmp_path, tmp_path / "data", ("ihm_dev",))
-    with pytest.raises(InputError, match="--splits dev: choose from ihm_train"):
+    with pytest.raises(InputError, match="no split 'dev': choose from ihm_train"):
         prepare(corpus, "dev")
     with pytest.raises(InputError, match="no usable segment of ihm_eval"):
         prepare(corpus, "ihm_dev", "ihm_eval")

@@ -131,14 +131,14 @@ def test_damage_is_named_and_nothing_written(tmp_path, spoil, message):
 
 
 def test_missing_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match="--corpus .*gone is missing: give the"):
+    with pytest.raises(InputError, match="gone is missing: give the"):
         prepare_librispeech(tmp_path / "gone", tmp_path / "data")
     with pytest.raises(InputError, match="holds no part, as dev-clean"):
         prepare_librispeech(tmp_path, tmp_path / "data")
     make(tmp_path, "dev-clean")
     with pytest.raises(InputError, match="train-clean-100 is missing: .* --parts"):
         prepare_librispeech(tmp_path, tmp_path / "data")
-    with pytest.raises(InputError, match="--parts dev: choose from train-clean-100"):
+    with pytest.raises(InputError, match="no part 'dev': choose from train-clean-100"):
         prepare_librispeech(tmp_path, tmp_path / "data", ("dev",))
     assert not (tmp_path / "data").exists()
 

@@ -128,6 +128,24 @@ def test_the_language_pair_itself_may_be_given(tmp_path):
     )
 
 
+def test_another_language(tmp_path):
+    corpus = Corpus(tmp_path).write()
+    chinese = ["谢谢。（掌声）", "别走——它打五折！", "你好，世界！", "“著名的” 歌"]
+    (corpus.txt / "train.de").unlink()
+    (corpus.txt / "train.zh").write_text("".join(f"{t}\n" for t in chinese), "utf-8")
+    (tmp_path / "en-de").rename(tmp_path / "en-zh")
+    prepare_must_c(tmp_path, "zh", tmp_path / "out", ("train",))
+    out = tmp_path / "out/train.en-zh"
+    # In the order of the utterances' ids.
+    assert list(read_table(out / "text.tc.zh").values()) == [
+        chinese[i] for i in (1, 3, 2, 0)
+    ]
+    assert (
+        read_table(out / "text.lc.rm.en")["ted_00027_0000250_0001250"] == "hello world"
+    )
+    assert not (out / "text.tc.de").exists()
+
+
 def test_what_cannot_be_used_is_dropped_and_counted(tmp_path):
     corpus = Corpus(tmp_path)
     corpus.add(3, 1.0, 0, "no time", "keine Zeit")
@@ -229,7 +247,7 @@ def test_line_numbers_are_the_file_s_also_without_one_line_maps(tmp_path):
 
 
 def test_missing_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match="--corpus .*nowhere is missing: give"):
+    with pytest.raises(InputError, match="nowhere is missing: give"):
         prepare_must_c(tmp_path / "nowhere", "de", tmp_path / "out")
     with pytest.raises(InputError, match="has no en-fr/data"):
         Corpus(tmp_path).write()

@@ -250,7 +250,7 @@ def test_missing_files_are_named(corpus):
     with pytest.raises(InputError, match="dataset/slurp is missing: give SLURP"):
         corpus.prepare()
     corpus.write()
-    with pytest.raises(InputError, match="--splits dev: choose from train, devel"):
+    with pytest.raises(InputError, match="no split 'dev': choose from train, devel"):
         corpus.prepare(splits=("dev",))
     (corpus.dataset / "train_synthetic.jsonl").unlink()
     with pytest.raises(InputError, match="train_synthetic.jsonl is missing"):

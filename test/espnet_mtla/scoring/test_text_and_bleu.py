@@ -27,6 +27,16 @@ def test_bleu_counted_by_hand():
     assert "tok:13a" in got["signature"]
 
 
+def test_chinese_is_scored_by_character():
+    """Without spaces, a sentence would be one token, right or wrong."""
+    ref, hyp = ["我们今天学习机器翻译"], ["我们昨天学习机器翻译"]
+    spaced = bleu([" ".join(ref[0])], [" ".join(hyp[0])])
+    got = bleu(ref, hyp, "zh")
+    assert got["bleu"] == spaced["bleu"] > 50
+    assert "tok:zh" in got["signature"]
+    assert bleu(ref, hyp)["bleu"] == 0
+
+
 def test_a_missing_hypothesis_counts_as_empty(tmp_path, caplog):
     ref = write(tmp_path / "ref", ["u1 ein Haus", "u2 zwei", "u3 drei"])
     hyp = write(tmp_path / "hyp", ["u3 drei", "u1 ein Haus"])

@@ -1,0 +1,136 @@
+"""What a second run of a recipe does again, and what it keeps (see conftest.py)."""
+
+import shutil
+import subprocess
+
+import pytest
+
+EXP = "exp/mini/st_train_st_mini_mtla"
+
+
+def test_a_rerun_skips_everything_and_prints_the_table(finished):
+    done = finished.ok()
+    assert finished.calls == []
+    assert done.stdout.count("done already") == 13
+    assert done.stdout.splitlines()[-1] == "|model|BLEU|"
+    finished.ok(
+        "--nj", "5", "--num_threads", "3", "--ngpu", "2", "--gpu_inference", "false"
+    )
+    assert finished.calls == []  # how many processes is no reason to start again
+
+
+@pytest.mark.parametrize(
+    "options, first",
+    [
+        (["--num_train", "40"], "make_mini"),
+        (["--fs", "8000"], "format_wav_scp"),
+        (["--max_wav_duration", "20.5"], "filter_data"),
+        (["--nbpe", "60"], "tokens"),
+        (["--decoder", "mha"], "st_train"),
+        (["--decoder_args", "temporal_stride=4"], "st_train"),
+        (["--st_args", "--max_epoch 9"], "st_train"),
+        (["--batch_size", "1"], "st_inference"),
+        (["--inference_args", "--beam_size 2"], "st_inference"),
+    ],
+)
+def test_a_changed_option_reruns_what_depends_on_it(finished, options, first):
+    finished.ok(*options)
+    assert finished.commands == finished.rest(first)
+
+
+@pytest.mark.parametrize(
+    "file, first",
+    [
+        ("conf/train_st_mini.yaml", "st_train"),
+        ("../../../conf/decoder/mtla.yaml", "st_train"),
+        ("conf/decode_st_mini.yaml", "st_inference"),
+        (f"{EXP}/valid.acc.ave.pth", "st_inference"),
+    ],
+)
+def test_a_changed_file_reruns_what_depends_on_it(finished, file, first):
+    with open(finished.dir / file, "a") as f:
+        f.write("seed: 3\n")
+    finished.ok()
+    assert finished.commands == finished.rest(first)
+
+
+def test_a_further_test_set_does_not_train_again(recipe):
+    recipe.ok("--test_sets", "tst-HE.en-de")
+    recipe.ok()
+    assert recipe.commands == [
+        "format_wav_scp",
+        "st_inference",
+        "score_st",
+        "score_st",
+        "compare",
+    ]
+
+
+def test_another_decoder_shares_the_data_and_keeps_the_first_model(finished):
+    finished.ok("--decoder", "mha")
+    finished.ok()
+    assert finished.calls == []
+    assert not (finished.dir / "exp/mini/.old").exists()
+
+
+def test_a_lost_output_is_made_again(recipe):
+    recipe.ok("--batch_size", "4")
+    assert "--batch_size 4 " in recipe.call("st_inference")
+    # A setting of its own, whose times stand beside the others.
+    decoding = f"{EXP}/decode_st_mini_batch_size_4_st_model_valid.acc.ave"
+    shutil.rmtree(recipe.dir / decoding / "tst-HE.en-de")
+    recipe.ok("--batch_size", "4")
+    assert recipe.commands == ["st_inference", "score_st", "score_st", "compare"]
+    assert "tst-HE" in recipe.call("st_inference")
+
+
+def test_stage_redoes_from_there_on(finished):
+    finished.ok("--stage", "12")
+    assert finished.commands == finished.rest("st_inference")
+    finished.ok("--stage", "3", "--stop_stage", "5")
+    assert set(finished.commands) == {"format_wav_scp", "filter_data", "tokens"}
+    finished.ok()
+    assert finished.calls == []  # the same data again: nothing to train
+
+
+def test_a_training_cut_short_goes_on(recipe):
+    fault = recipe.faults / "st_train"
+    fault.write_text(f"mkdir -p {EXP}; echo half >{EXP}/checkpoint.pth; kill -KILL $$")
+    assert recipe.run().returncode == 1
+    fault.unlink()
+    recipe.ok("--stage", "11")
+    assert (recipe.dir / EXP / "checkpoint.pth").read_text() == "half\ntrained\n"
+    assert not (recipe.dir / "exp/mini/.old").exists()
+
+
+def test_a_training_with_other_options_starts_afresh_and_keeps_the_old(finished):
+    (finished.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\n")
+    done = finished.ok()
+    assert (finished.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
+    (old,) = (finished.dir / "exp/mini/.old").iterdir()
+    assert (old / "checkpoint.pth").exists()
+    assert f"kept in exp/mini/.old/{old.name}" in done.stdout
+
+
+def test_a_finished_training_asked_for_again_starts_afresh(finished):
+    finished.ok("--stage", "11")
+    assert finished.commands == finished.rest("st_train")
+    assert (finished.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
+    assert len(list((finished.dir / "exp/mini/.old").iterdir())) == 1
+
+
+def test_two_runs_at_once_share_the_work(recipe):
+    (recipe.faults / "make_mini").write_text("sleep 1")
+    first, second = (
+        subprocess.Popen(
+            [recipe.dir / "run.sh", *recipe.options("--decoder", decoder)],
+            env=recipe.env,
+            text=True,
+            stdout=subprocess.PIPE,
+        )
+        for decoder in ("mha", "mla")
+    )
+    said = first.communicate(timeout=60)[0] + second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "stage 1: waiting for another run.sh that is in data preparation" in said
+    assert sorted(recipe.commands) == sorted(recipe.PIPELINE + recipe.rest("st_train"))
