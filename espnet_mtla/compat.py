@@ -47,13 +47,18 @@ def task_module(task: str) -> ModuleType:
 
 
 def task_class(task: str) -> type:
-    """Return ESPnet's task class, as ``STTask``."""
+    """Return ESPnet's task class, as ``STTask`` (or ``LMTask``)."""
     return getattr(task_module(task), f"{task.upper()}Task")
 
 
 def inference_module(task: str) -> ModuleType:
     """Return ``espnet2.bin.<task>_inference``: its parser and ``Speech2Text``."""
     return importlib.import_module(f"espnet2.bin.{task}_inference")
+
+
+def perplexity_module() -> ModuleType:
+    """Return ``espnet2.bin.lm_calc_perplexity``: its parser and ``main``."""
+    return importlib.import_module("espnet2.bin.lm_calc_perplexity")
 
 
 def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:
