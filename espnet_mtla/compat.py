@@ -47,7 +47,7 @@ def task_module(task: str) -> ModuleType:
 
 
 def task_class(task: str) -> type:
-    """Return ESPnet's task class, as ``STTask``."""
+    """Return ESPnet's task class, as ``STTask`` (or ``LMTask``)."""
     return getattr(task_module(task), f"{task.upper()}Task")
 
 
@@ -60,6 +60,11 @@ def speech2text_class(task: str) -> type:
     """Return ESPnet's ``Speech2Text`` of a task, whatever it is called there."""
     names = {"mt": "Text2Text", "slu": "Speech2Understand"}
     return getattr(inference_module(task), names.get(task, "Speech2Text"))
+
+
+def perplexity_module() -> ModuleType:
+    """Return ``espnet2.bin.lm_calc_perplexity``: its parser and ``main``."""
+    return importlib.import_module("espnet2.bin.lm_calc_perplexity")
 
 
 def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:

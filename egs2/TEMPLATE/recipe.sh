@@ -3,7 +3,7 @@
 #   default NAME VALUE [MINI]   where it differs
 #   run_recipe "$@"
 # Here: its options, and what follows from them. What the stages do: stages.sh; how their work is
-# logged, skipped or redone: stage.sh; how options are read: options.sh.
+# logged, skipped or redone: stage.sh; how options are read: options.sh; the language model: lm.sh.
 # shellcheck shell=bash
 
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
@@ -14,6 +14,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 started_in=$PWD
 . "$root/egs2/TEMPLATE/options.sh"
 . "$root/egs2/TEMPLATE/stage.sh"
+. "$root/egs2/TEMPLATE/lm.sh"
 . "$root/egs2/TEMPLATE/stages.sh"
 
 recipe() {
@@ -60,6 +61,7 @@ recipe() {
   option inference_tag text "" "name of the decoding (if not given: made from the options)"
   option "inference_${task}_model" text valid.acc.ave.pth "which model of the experiment to decode"
   option batch_size count "" "utterances decoded together (if not given: what the configuration says)"
+  lm_options
   case $task in
     st)
       option tgt_lang text "" "language of the translation"
@@ -168,6 +170,7 @@ check_options() {
   if [[ ${opt[mini]} == true && ${opt[tgt_lang]-de} != de ]]; then
     fail "--tgt_lang ${opt[tgt_lang]}: the mini corpus is English to German"
   fi
+  check_lm
   read -ra factors <<<"${opt[speed_perturb_factors]}"
   for argument in "${factors[@]}"; do
     [[ $argument =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--speed_perturb_factors: '$argument' is not a number"
@@ -204,7 +207,8 @@ settle() {
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
   tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${batch_args[@]}" "${inference_args[@]}")
-  decoding=$experiment/${opt[inference_tag]:-${tag}_${task}_model_${model%.pth}}
+  settle_lm
+  decoding=$experiment/${opt[inference_tag]:-$tag${lm_tag}_${task}_model_${model%.pth}}
   export OMP_NUM_THREADS=${opt[num_threads]:-${OMP_NUM_THREADS:-$(cores)}}
   export PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1
   export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}

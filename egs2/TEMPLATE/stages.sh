@@ -102,10 +102,11 @@ decode() { # stage 12: SET
     fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
   fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
+  fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
     --"${task}_train_config" "$experiment/config.yaml" \
-    --"${task}_model_file" "$experiment/$model" --output_dir "$decoding/$1" "${inference_args[@]}"
+    --"${task}_model_file" "$experiment/$model" "${fusion[@]}" --output_dir "$decoding/$1" "${inference_args[@]}"
   makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
 }
 
@@ -149,7 +150,8 @@ run_stages() {
   if wanted 5; then
     for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "${units[$text]}" make_tokens "$text"; done
   fi
-  if wanted 6; then echo "stages 6-9: language model: not used by this recipe"; fi
+  lm_stages
+  if wanted 9; then echo "stage 9: n-gram language model: not used by this recipe"; fi
   if wanted 10; then echo "stage 10: statistics: not used with utterance_mvn"; fi
   if wanted 11 && [[ ${opt[pretrain_asr]-false} == true ]]; then pretrain; fi
   if wanted 11; then run_unit 11 training "$experiment" train_model; fi

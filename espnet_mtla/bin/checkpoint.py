@@ -4,6 +4,7 @@ ESPnet loads with ``strict=False``: a checkpoint of another decoder, or an
 averaged one that came out empty, would decode with random weights.
 """
 
+import argparse
 import logging
 import zipfile
 from pathlib import Path
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_checkpoint(config: str | None, model: str | None) -> None:
-    """Refuse a missing, unreadable, empty or foreign checkpoint.
+    """Refuse a missing, unreadable or empty checkpoint, or another decoder's.
 
     Args:
         config: ``config.yaml`` that training saved.
@@ -27,15 +28,78 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
     Raises:
         InputError: naming the file and what to do.
     """
+    from espnet_mtla.registry import DECODERS
+
+    conf, state = load_trained(config, model, stage=11)
+    name = conf.get("decoder")
+    if name not in DECODERS:
+        return  # ESPnet's own decoder
+    given = {
+        k.removeprefix("decoder."): v
+        for k, v in state.items()
+        if k.startswith("decoder.")
+    }
+    wanted = {"embed.weight": torch.empty(0)}
+    if "embed.weight" in given:
+        options = conf.get("decoder_conf") or {}
+        with torch.device("meta"):
+            decoder = DECODERS[name](*given["embed.weight"].shape, **options)
+        wanted = decoder.state_dict()
+    check_weights(wanted, given, f"{config} (decoder {name})", model)
+
+
+def check_language_model(
+    config: str | None, model: str | None, trained: str | None = None
+) -> None:
+    """Refuse a language model that is missing, unreadable, empty or foreign.
+
+    Args:
+        config: ``config.yaml`` that its training saved.
+        model: its ``*.pth``.
+        trained: ``config.yaml`` of the model it is to be fused with, which must
+            have the same units.
+
+    Raises:
+        InputError: naming the file and what to do.
+    """
+    from espnet_mtla import compat
+
+    conf, state = load_trained(config, model, stage=7)
+    if "lm_conf" not in conf:
+        raise InputError(f"{config} is not a language model's; give what stage 7 made")
+    if trained and conf["token_list"] != load_config(trained)["token_list"]:
+        raise InputError(
+            f"{config} has other units than {trained}; train it with theirs (stage 7)"
+        )
+    with torch.device("meta"):
+        lm = compat.task_class("lm").build_model(argparse.Namespace(**conf))
+    check_weights(lm.state_dict(), state, config, model)
+
+
+def load_config(path: str) -> dict:
+    """Read a ``config.yaml`` that training saved."""
+    with open(path, encoding="utf-8") as f:
+        return yaml.load(f, yaml.CSafeLoader) or {}
+
+
+def load_trained(config: str | None, model: str | None, stage: int) -> tuple:
+    """Return a training's configuration and weights.
+
+    Args:
+        config: ``config.yaml`` that training saved.
+        model: ``*.pth``.
+        stage: which makes them, for the message.
+
+    Raises:
+        InputError: one is missing, unreadable or empty.
+    """
     for option, path in (("config", config), ("model file", model)):
         if path is None or not Path(path).is_file():
-            raise InputError(f"{path}: no such {option}; train first (stage 11)")
-    with open(config, encoding="utf-8") as f:
-        conf = yaml.load(f, yaml.CSafeLoader) or {}
+            raise InputError(f"{path}: no such {option}; train first (stage {stage})")
     state = load_weights(model)
     if not state:
-        raise InputError(f"{model}: an empty checkpoint; average again (stage 11)")
-    check_weights(conf, state, config, model)
+        raise InputError(f"{model}: an empty checkpoint; average again (stage {stage})")
+    return load_config(config), state
 
 
 def load_weights(path: str) -> dict[str, torch.Tensor]:
@@ -87,37 +151,25 @@ def put_broken_aside(checkpoint: Path) -> None:
         logger.warning("%s was cut short: kept as %s", checkpoint, broken)
 
 
-def check_weights(conf: dict, state: dict, config: str, model: str) -> None:
-    """Refuse weights whose decoder is not the configuration's.
+def check_weights(wanted: dict, given: dict, config: str, model: str) -> None:
+    """Refuse weights that are missing, too many, or of another shape.
 
     Args:
-        conf: a training configuration with ``decoder`` and ``decoder_conf``.
-        state: name and tensor of each weight.
-        config: where ``conf`` is from, for the message.
-        model: where ``state`` is from.
+        wanted: name and tensor of each weight that ``config`` asks for.
+        given: of each that ``model`` holds.
+        config: for the message.
+        model: for the message.
 
     Raises:
-        InputError: weights are missing, too many, or of another shape.
+        InputError: they differ.
     """
-    from espnet_mtla.registry import DECODERS
-
-    name = conf.get("decoder")
-    if name not in DECODERS:
-        return  # ESPnet's own decoder
-    given = {
-        k.removeprefix("decoder."): tuple(v.shape)
-        for k, v in state.items()
-        if k.startswith("decoder.")
-    }
-    wanted: dict = {"embed.weight": ("V", "D")}
-    if "embed.weight" in given:
-        options = conf.get("decoder_conf") or {}
-        with torch.device("meta"):
-            decoder = DECODERS[name](*given["embed.weight"], **options)
-        wanted = {k: tuple(v.shape) for k, v in decoder.state_dict().items()}
+    shapes = [
+        {k: getattr(v, "shape", None) for k, v in s.items()} for s in (wanted, given)
+    ]
+    wanted, given = shapes
     wrong = [k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k)]
     if wrong:
         raise InputError(
-            f"{model} is not a checkpoint of {config} (decoder {name}): "
-            f"{len(wrong)} weights differ, as {min(wrong)}; give the one trained with it"
+            f"{model} is not a checkpoint of {config}: {len(wrong)} weights differ, "
+            f"as {min(wrong)}; give the one trained with it"
         )

@@ -18,7 +18,7 @@ import humanfriendly
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_mtla.bin.checkpoint import check_checkpoint
+from espnet_mtla.bin.checkpoint import check_checkpoint, check_language_model
 from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
 
@@ -75,9 +75,14 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     for name, path in paths:
         if path is not None and not Path(path).is_file():
             raise InputError(f"--{name} {path}: no such file")
-    check_checkpoint(
-        getattr(args, f"{task}_train_config"), getattr(args, f"{task}_model_file")
-    )
+    config = getattr(args, f"{task}_train_config")
+    check_checkpoint(config, getattr(args, f"{task}_model_file"))
+    if args.lm_train_config or args.lm_file:
+        if args.lm_weight <= 0:
+            raise InputError(
+                f"--lm_weight {args.lm_weight}: give the language model more than 0"
+            )
+        check_language_model(args.lm_train_config, args.lm_file, config)
     return args
 
 

@@ -47,9 +47,11 @@ case $command in
   format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
-    touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.best.pth}
+    touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.{ave,best}.pth}
     echo trained >>"$out/checkpoint.pth"
     ;;
+  lm_stats) touch_all "$out"/{text,text_shape.bpe} ;;
+  lm_perplexity) touch_all "$out/ppl" && echo 3.25 >"$out/ppl" ;;
   *_inference) touch_all "$out"/{text,efficiency.json} && echo $$ >>"$out/efficiency.json" ;;
   score_*) touch_all "$out" ;;
   compare) echo '|model|BLEU|' >"$out" ;;

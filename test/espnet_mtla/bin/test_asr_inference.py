@@ -34,6 +34,25 @@ CONF = {
 }
 
 
+def save_lm(folder, tokens, lm="transformer", **conf):
+    """Save an untrained language model, as its training does."""
+    task = compat.task_class("lm")
+    conf = {"lm": lm, "lm_conf": conf, "token_list": tokens}
+    conf = task.get_default_config() | conf
+    model = task.build_model(Namespace(**conf))
+    for p in model.parameters():
+        p.data.add_(0.3 * torch.randn_like(p))
+    folder.mkdir()
+    torch.save(model.state_dict(), folder / "valid.loss.ave.pth")
+    (folder / "config.yaml").write_text(yaml.safe_dump(conf))
+    return model
+
+
+def lm_options(folder):
+    paths = (f"{folder}/config.yaml", f"{folder}/valid.loss.ave.pth")
+    return ["--lm_train_config", paths[0], "--lm_file", paths[1]]
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """An untrained recogniser, its test set of ragged noise, and ESPnet's options."""
@@ -46,6 +65,7 @@ def model(tmp_path_factory):
     for p in model.parameters():  # sharper than at the start of training
         p.data.mul_(1.5)
     torch.save(model.state_dict(), tmp / "model.pth")
+    save_lm(tmp / "lm", TOKENS)
     names = [f"u{i}" for i in range(5)]
     for name in names:
         noise = np.random.randn(np.random.randint(1000, 6000)) / 10
@@ -85,6 +105,60 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
                 assert float(scores[1][key]) == pytest.approx(value, abs=1e-3)
     cost = json.loads((tmp_path / "4/efficiency.json").read_text())
     assert cost["utterances"] == 5 and cost["cache_elements"] == 18  # (32 + 4) / 2
+
+
+@pytest.mark.parametrize("lm", ["transformer", "seq_rnn"])
+def test_fused_with_a_language_model_as_espnet(model, tmp_path, lm):
+    _, options = model
+    sizes = {"layer": 2} if lm == "transformer" else {"nlayers": 2}
+    save_lm(tmp_path / "lm", TOKENS, lm, **sizes)
+    options = [*options, "--ctc_weight", "0.3", "--output_dir"]
+    fused = [*lm_options(tmp_path / "lm"), "--lm_weight", "0.6"]
+    compat.inference_module("asr").main([*options, str(tmp_path / "espnet"), *fused])
+    runs = {"1": ["--batch_size", "1"], "4": ["--batch_size", "4"]}
+    for name, size in runs.items():
+        inference("asr", [*options, str(tmp_path / name), *fused, *size])
+    inference("asr", [*options, str(tmp_path / "alone"), "--lm_weight", "0.6"])
+
+    def found(name, what):
+        return [read_table(tmp_path / name / f"{n}best_recog" / what) for n in (1, 2)]
+
+    for name in runs:
+        assert found(name, "token_int") == found("espnet", "token_int")
+        for theirs, ours in zip(found("espnet", "score"), found(name, "score")):
+            for key, value in theirs.items():  # "tensor(-1.2345, dtype=...)"
+                value = float(value.strip("tensor()").split(",")[0])
+                assert float(ours[key]) == pytest.approx(value, abs=1e-4)
+    assert found("alone", "score") != found("1", "score")
+
+
+def test_a_language_model_that_does_not_fit_is_refused(model, tmp_path):
+    tmp, options = model
+    other = TOKENS[::-1]
+    save_lm(tmp_path / "other", other, layer=1)
+    save_lm(tmp_path / "small", TOKENS, layer=1)
+    lm, small = tmp / "lm", tmp_path / "small"
+    for words, message in (
+        ([*lm_options(lm), "--lm_weight", "0"], r"--lm_weight 0.0: give .* more than"),
+        (lm_options(tmp_path / "other"), "other/config.yaml has other units than"),
+        (
+            [*lm_options(lm), "--lm_file", f"{small}/valid.loss.ave.pth"],
+            r"small/valid.loss.ave.pth is not a checkpoint of .*lm/config.yaml",
+        ),
+        (
+            [*lm_options(lm), "--lm_file", f"{tmp}/model.pth"],
+            "model.pth is not a checkpoint of",
+        ),
+        (
+            [*lm_options(lm), "--lm_train_config", f"{tmp}/config.yaml"],
+            "asr.*/config.yaml is not a language model's",
+        ),
+        (lm_options(lm)[:2], r"None: no such model file; train first \(stage 7\)"),
+        (lm_options(lm)[2:], r"None: no such config; train first \(stage 7\)"),
+    ):
+        with pytest.raises(InputError, match=message):
+            inference("asr", [*options, "--output_dir", str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
