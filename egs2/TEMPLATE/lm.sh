@@ -46,7 +46,7 @@ lm_text() { # stage 6
   local valid=(--text "${opt[datadir]}/${opt[valid_set]}/${text_file[text]}")
   local with=(--bpemodel "${units[text]}/bpe.model" --token_list "${units[text]}/tokens.txt")
   after "${opt[datadir]}" 1
-  after "${opt[datadir]}" 5.text
+  after "${units[text]}" 5.text
   if [[ -n ${opt[lm_train_text]} ]]; then
     reads "${opt[lm_train_text]}"
     train+=(--lines "${opt[lm_train_text]}")
@@ -64,7 +64,7 @@ train_lm() { # stage 7
   local part args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
   after "$lm_stats" 6
-  after "${opt[datadir]}" 5.text
+  after "${units[text]}" 5.text
   reads "${opt[lm_config]}"
   for part in train valid; do
     args+=("--${part}_data_path_and_name_and_type" "$lm_stats/$part/text,text,text"
