@@ -52,8 +52,14 @@ def task_class(task: str) -> type:
 
 
 def inference_module(task: str) -> ModuleType:
-    """Return ``espnet2.bin.<task>_inference``: its parser and ``Speech2Text``."""
+    """Return ``espnet2.bin.<task>_inference``, which has its parser."""
     return importlib.import_module(f"espnet2.bin.{task}_inference")
+
+
+def speech2text_class(task: str) -> type:
+    """Return ESPnet's ``Speech2Text`` of a task, or MT's ``Text2Text``."""
+    name = "Text2Text" if task == "mt" else "Speech2Text"
+    return getattr(inference_module(task), name)
 
 
 def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:
