@@ -161,8 +161,11 @@ class Recognizer:
         return [next(found) if keep else [] for keep in kept]
 
     def _result(self, hypothesis) -> tuple:
-        """Turn a hypothesis into text as ESPnet's ``Speech2Text`` does."""
-        token_int = [t for t in hypothesis.yseq[1:-1].tolist() if t != 0]
+        """Turn a hypothesis into text as ESPnet's ``Text2Text`` does."""
+        # one that ends where the search stops has a second end of sentence, which
+        # ESPnet's other tasks leave in the text
+        no_text = (0, self.inner.beam_search.eos)
+        token_int = [t for t in hypothesis.yseq[1:].tolist() if t not in no_text]
         token = self.inner.converter.ids2tokens(token_int)
         tokenizer = self.inner.tokenizer
         text = tokenizer.tokens2text(token) if tokenizer else " ".join(token)

@@ -1,4 +1,4 @@
-"""One real run of the recipe, cut to about two minutes on two cores."""
+"""Real runs: of speech translation, about two minutes on two cores, and of text."""
 
 import json
 import os
@@ -8,28 +8,34 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).resolve().parents[2] / "egs2/must_c/st1/run.sh"
+EGS2 = Path(__file__).resolve().parents[2] / "egs2"
+
+
+def run_recipe(name, tmp, *options):
+    """Run a recipe on a tiny corpus, in folders of its own; what it prints."""
+    done = subprocess.run(
+        [EGS2 / name / "run.sh", "--mini", "true", "--python", sys.executable]
+        + ["--ngpu", "0", "--datadir", f"{tmp}/data", "--dumpdir", f"{tmp}/dump"]
+        + ["--expdir", f"{tmp}/exp", "--num_train", "60", "--num_dev", "6"]
+        + ["--num_test", "12", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Runs the recipe in folders of its own; the first run makes everything."""
+    """Runs speech translation; the first run makes everything."""
     tmp = tmp_path_factory.mktemp("recipe")
 
     def run(*options):
-        done = subprocess.run(
-            [RUN, "--mini", "true", "--python", sys.executable, "--ngpu", "0"]
-            + ["--datadir", f"{tmp}/data", "--dumpdir", f"{tmp}/dump"]
-            + ["--expdir", f"{tmp}/exp", "--num_train", "60", "--num_dev", "6"]
-            + ["--num_test", "12", "--nbpe", "90", "--test_sets", "tst-COMMON.en-de"]
-            + ["--st_args", "--max_epoch 2", "--st_tag", "tiny", *options],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        first = ["--nbpe", "90", "--test_sets", "tst-COMMON.en-de", "--st_tag", "tiny"]
+        first += ["--st_args", "--max_epoch 2"]
+        return run_recipe("must_c/st1", tmp, *first, *options)
 
     run.tmp, run.first = tmp, run()
     return run
@@ -83,3 +89,22 @@ def test_a_rerun_does_nothing_but_print(recipe):
     assert " ... (log:" not in again
     assert again.count("done already") >= 9
     assert "| mtla s=2 | " in again
+
+
+def test_summaries_from_nothing_to_the_table(tmp_path):
+    options = ["--nbpe", "120", "--max_units", "150", "--mt_tag", "tiny"]
+    options += ["--mt_args", "--max_epoch 1", "--inference_args", "--maxlenratio -9"]
+    options += ["--inference_tag", "short"]
+    said = run_recipe("xsum/sum1", tmp_path, *options)
+    (row,) = [line for line in said.splitlines() if line.startswith("| mtla s=2 | ")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert 0 <= float(cells[2]) <= 100  # ROUGE-L
+    assert cells[8] == "81" and cells[10:] == ["23.60", "3.35", "7.34"]
+    out = tmp_path / "exp/mt_tiny/short/test"
+    articles = (tmp_path / "dump/raw/test/src_text").read_text().splitlines()
+    hypotheses = (out / "text").read_text().splitlines()
+    assert [line.split()[0] for line in hypotheses] == [a.split()[0] for a in articles]
+    lengths = (tmp_path / "dump/raw/test/src_text_shape").read_text().split()[1::2]
+    cost = json.loads((out / "efficiency.json").read_text())
+    assert cost["source_units"] == sum(map(int, lengths))
+    assert max(map(int, lengths)) <= 150
