@@ -87,20 +87,27 @@ def load_units(path: Path | str) -> Callable[[str], list[str]]:
     return units.encode_as_pieces
 
 
-def cut_words(text: str, units: Callable[[str], list[str]], most: int) -> str:
+def cut_words(
+    text: str, units: Callable[[str], list[str]], most: int
+) -> tuple[str, int]:
     """Keep the whole words at the beginning that take at most ``most`` units.
 
     Args:
         text: words with spaces between them.
         units: what :func:`load_units` returns.
         most: how many units may stay; one word stays whatever it takes.
+
+    Returns:
+        What is kept, and how many units it takes.
     """
-    if len(units(text)) <= most:
-        return text
+    length = len(units(text))
+    if length <= most:
+        return text, length
     words = text.split()
     lengths = range(1, len(words) + 1)
     kept = bisect_right(lengths, most, key=lambda n: len(units(" ".join(words[:n]))))
-    return " ".join(words[: max(1, kept)])
+    text = " ".join(words[: max(1, kept)])
+    return text, len(units(text))
 
 
 def _explain(message: str, nbpe: int, names: str) -> str:

@@ -43,18 +43,22 @@ recipe() {
   option train_set text "" "training set"
   option valid_set text "" "validation set"
   option test_sets text "" "test sets"
-  option audio_format "flac|wav" flac "audio format of the dump"
-  option fs count 16000 "sampling rate"
-  option speed_perturb_factors text "" "speeds of the training speech, as in \"0.9 1.0 1.1\" (none: as it is)"
-  option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
-  option max_wav_duration number 30 "seconds; longer training utterances are dropped"
+  if [[ $task == mt ]]; then
+    option max_units count 1024 "units; longer articles are cut"
+  else
+    option audio_format "flac|wav" flac "audio format of the dump"
+    option fs count 16000 "sampling rate"
+    option speed_perturb_factors text "" "speeds of the training speech, as in \"0.9 1.0 1.1\" (none: as it is)"
+    option min_wav_duration number 0.1 "seconds; shorter training utterances are dropped"
+    option max_wav_duration number 30 "seconds; longer training utterances are dropped"
+    option feats_normalize "utterance_mvn|none" utterance_mvn "feature normalisation"
+    option pretrained_asr path "" "trained ASR model (.pth) whose encoder to start from"
+  fi
   option nbpe count 8000 "units"
   option bpemode "unigram|bpe|char" unigram "sentencepiece's model type"
-  option feats_normalize "utterance_mvn|none" utterance_mvn "feature normalisation"
   option "${task}_config" path "" "training configuration"
   option "${task}_args" text "" "further options of training, as in \"--max_epoch 8\""
   option "${task}_tag" text "" "name of the experiment (if not given: made from the options)"
-  option pretrained_asr path "" "trained ASR model (.pth) whose encoder to start from"
   option seed int 1 "seed of training"
   option inference_config path "" "decoding configuration"
   option inference_args text "" "further options of decoding, as in \"--beam_size 10\""
@@ -71,6 +75,7 @@ recipe() {
       ;;
     asr) option text_name text text "the file of a data directory that holds the transcripts" ;;
     slu) option entities bool false "targets hold the entities too: intent, entities, transcript" ;;
+    mt) ;;
     *) fail "no such task: $task" ;;
   esac
 }
@@ -82,16 +87,28 @@ print_usage() {
 }
 
 # What tasks differ in: `texts` holds ESPnet's names of them; each has a file in a data directory,
-# a folder for its units, their number, and the prefix of its training options.
+# a folder for its units, their number, and the prefix of its training options. `vocabularies` are
+# the texts whose units are made; others share a folder with one of them. `speech` is what is heard
+# in training, if anything, `input` what is decoded; both are ESPnet's file, name and type. The
+# files `shapes` say how long everything is, and so how much fits into a batch. The stages
+# `trained_from` and `decoded_from` leave the data of training and of decoding in the dump.
 describe_task() {
   declare -gA text_file=() units=() nbpe=() prefix=()
-  data_opts=() token_args=() pretrained_args=()
+  data_opts=() token_args=() pretrained_args=() speech_args=() vocabularies=(text)
+  if [[ $task == mt ]]; then
+    speech=() input=src_text,src_text,text shapes=(src_text_shape text_shape)
+    trained_from=5 decoded_from=5
+  else
+    input=wav.scp,speech,sound speech=("$input") shapes=(utt2num_samples)
+    trained_from=4 decoded_from=3
+    speech_args=(--normalize "${opt[feats_normalize]}" --frontend_conf "fs=${opt[fs]}")
+  fi
   if [[ -v opt[tgt_lang] ]]; then data_opts=(--tgt_lang "${opt[tgt_lang]}"); fi
   case $task in
     st)
       # MuST-C is English; its source text, for CTC, has neither case nor punctuation.
       local tgt=${opt[tgt_lang]} lists=${opt[datadir]}/en-${opt[tgt_lang]}_token_list
-      texts=(text src_text)
+      texts=(text src_text) vocabularies=(text src_text)
       prefix=([text]='' [src_text]=src_)
       nbpe=([text]=${opt[tgt_nbpe]} [src_text]=${opt[src_nbpe]})
       text_file=([text]=text.tc.$tgt [src_text]=text.lc.rm.en)
@@ -122,6 +139,16 @@ describe_task() {
         units[text]+=_entities
       fi
       scorer=score_slu score_dir=score_slu score_args=()
+      ;;
+    mt)
+      # Articles and summaries are of one language, and share their units.
+      texts=(text src_text)
+      prefix=([text]='' [src_text]=src_)
+      nbpe=([text]=${opt[nbpe]})
+      text_file=([text]=text [src_text]=src_text)
+      units[text]=${opt[datadir]}/token_list/bpe_${opt[bpemode]}${nbpe[text]}
+      units[src_text]=${units[text]}
+      scorer=score_sum score_dir=score_rouge score_args=()
       ;;
   esac
 }
@@ -171,7 +198,7 @@ check_options() {
     fail "--tgt_lang ${opt[tgt_lang]}: the mini corpus is English to German"
   fi
   check_lm
-  read -ra factors <<<"${opt[speed_perturb_factors]}"
+  read -ra factors <<<"${opt[speed_perturb_factors]-}"
   for argument in "${factors[@]}"; do
     [[ $argument =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--speed_perturb_factors: '$argument' is not a number"
   done
@@ -199,11 +226,11 @@ settle() {
     opt[pretrained_asr]=${opt[expdir]}/asr_pretraining/valid.acc.ave.pth
   fi
   tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  for name in tgt_lang nbpe src_nbpe tgt_nbpe bpemode entities feats_normalize speed_perturb_factors seed; do
+  for name in tgt_lang nbpe src_nbpe tgt_nbpe bpemode max_units entities feats_normalize speed_perturb_factors seed; do
     # Models that these tell apart stand beside each other.
     if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name$(tidy "${opt[$name]}"); fi
   done
-  if [[ -n ${opt[pretrained_asr]} ]]; then tag+=_pretrained; fi
+  if [[ -n ${opt[pretrained_asr]-} ]]; then tag+=_pretrained; fi
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
   tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${batch_args[@]}" "${inference_args[@]}")

@@ -10,7 +10,7 @@ prepare() { # stage 1
   fi
   py "prepare_$corpus" --corpus "$corpus_dir" "${data_opts[@]}" "${local_data_opts[@]}" \
     --out "${opt[datadir]}"
-  makes "${opt[datadir]}/$unperturbed/wav.scp" "${opt[datadir]}/${opt[valid_set]}/wav.scp"
+  makes "${opt[datadir]}/$unperturbed/${input%%,*}" "${opt[datadir]}/${opt[valid_set]}/${input%%,*}"
 }
 
 perturb() { # stage 2
@@ -36,10 +36,27 @@ filter() { # stage 4: SET
 }
 
 make_tokens() { # stage 5: TEXT
-  after "${opt[dumpdir]}" "4.${opt[train_set]}"
-  py tokens --text "$raw/${opt[train_set]}/${text_file[$1]}" --nbpe "${nbpe[$1]}" \
-    --bpemode "${opt[bpemode]}" "${token_args[@]}" --out "${units[$1]}"
+  local text from=$raw/${opt[train_set]} files=()
+  if ((${#speech[@]})); then
+    after "${opt[dumpdir]}" "4.${opt[train_set]}"
+  else
+    after "${opt[datadir]}" 1
+    from=${opt[datadir]}/${opt[train_set]}
+  fi
+  for text in "${texts[@]}"; do
+    if [[ ${units[$text]} == "${units[$1]}" ]]; then files+=("$from/${text_file[$text]}"); fi
+  done
+  py tokens --text "${files[@]}" --nbpe "${nbpe[$1]}" --bpemode "${opt[bpemode]}" \
+    "${token_args[@]}" --out "${units[$1]}"
   makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
+}
+
+cut_articles() { # stage 5, without speech: SET
+  after "${opt[datadir]}" 1
+  after "${units[text]}" 5.text
+  py cut_text --data "${opt[datadir]}/$1" --bpemodel "${units[text]}/bpe.model" \
+    --max_units "${opt[max_units]}" --out "$raw/$1"
+  makes "$raw/$1/src_text"
 }
 
 # asr.sh is ../asr1/run.sh by a link: run in this folder it shares the data, and its own stamps say
@@ -63,10 +80,10 @@ pretrain() { # before stage 11
 }
 
 train_model() { # stage 11
-  local text part set args=() gpu_args=()
+  local text file part set args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
-  for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "4.$set"; done
-  for text in "${texts[@]}"; do after "${units[$text]}" "5.$text"; done
+  for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "$trained_from.$set"; done
+  for text in "${vocabularies[@]}"; do after "${units[$text]}" "5.$text"; done
   reads "${opt[${task}_config]}" "$decoder_config"
   args=(--config "${opt[${task}_config]}" --config "$decoder_config")
   for text in "${texts[@]}"; do
@@ -75,19 +92,18 @@ train_model() { # stage 11
   done
   for part in train valid; do
     set=$raw/${opt[${part}_set]}
-    # Batches are counted in samples of speech alone.
-    args+=("--${part}_data_path_and_name_and_type" "$set/wav.scp,speech,sound"
-      "--${part}_shape_file" "$set/utt2num_samples")
+    for file in "${speech[@]}"; do args+=("--${part}_data_path_and_name_and_type" "$set/$file"); done
+    for file in "${shapes[@]}"; do args+=("--${part}_shape_file" "$set/$file"); done
     for text in "${texts[@]}"; do
       args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text")
     done
   done
-  if [[ -n ${opt[pretrained_asr]} ]]; then
+  if [[ -n ${opt[pretrained_asr]-} ]]; then
     reads "${opt[pretrained_asr]}"
     args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" "${pretrained_args[@]}")
   fi
-  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" --normalize "${opt[feats_normalize]}" \
-    --frontend_conf "fs=${opt[fs]}" --output_dir "$experiment" --seed "${opt[seed]}" --resume true "${train_args[@]}" \
+  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" "${speech_args[@]}" --output_dir "$experiment" \
+    --seed "${opt[seed]}" --resume true "${train_args[@]}" \
     :: --ngpu "${opt[ngpu]}" "${gpu_args[@]}"
   makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
 }
@@ -97,14 +113,14 @@ models_of() { (cd "$1" && find . -name '*.pth' ! -name checkpoint.pth | sed 's/^
 decode() { # stage 12: SET
   local gpu=0
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
-  after "${opt[dumpdir]}" "3.$1"
+  after "${opt[dumpdir]}" "$decoded_from.$1"
   if [[ -e $experiment/config.yaml && ! -e $experiment/$model ]]; then
     fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
   fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
   fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
-    --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/wav.scp,speech,sound" \
+    --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/$input" \
     --"${task}_train_config" "$experiment/config.yaml" \
     --"${task}_model_file" "$experiment/$model" "${fusion[@]}" --output_dir "$decoding/$1" "${inference_args[@]}"
   makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
@@ -132,9 +148,8 @@ wanted() {
 # redone NUMBER: --stage was given, so that even a finished stage is done again.
 redone() { [[ -v option_given[stage] ]] && (($1 >= opt[stage])); }
 
-run_stages() {
-  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
-  if wanted 1; then run_unit 1 "data preparation" "$data" prepare; fi
+run_speech_stages() {
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set
   if wanted 2 && ((${#factors[@]})); then
     run_unit 2 "speed perturbation" "$data" perturb
   elif wanted 2; then
@@ -147,12 +162,25 @@ run_stages() {
   if wanted 4; then
     for set in "$train" "$valid"; do run_unit "4.$set" "filter $set" "$dump" filter "$set"; done
   fi
+}
+
+run_stages() {
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
+  if wanted 1; then run_unit 1 "data preparation" "$data" prepare; fi
+  if ((${#speech[@]})); then
+    run_speech_stages
+  elif wanted 2; then
+    echo "stages 2-4: speech: there is none"
+  fi
   if wanted 5; then
-    for text in "${texts[@]}"; do run_unit "5.$text" "units of $text" "${units[$text]}" make_tokens "$text"; done
+    for text in "${vocabularies[@]}"; do run_unit "5.$text" "units of $text" "${units[$text]}" make_tokens "$text"; done
+    if ! ((${#speech[@]})); then
+      for set in "$train" "$valid" "${test_sets[@]}"; do run_unit "5.$set" "cut $set" "$dump" cut_articles "$set"; done
+    fi
   fi
   lm_stages
   if wanted 9; then echo "stage 9: n-gram language model: not used by this recipe"; fi
-  if wanted 10; then echo "stage 10: statistics: not used with utterance_mvn"; fi
+  if wanted 10; then echo "stage 10: statistics: not used by this recipe"; fi
   if wanted 11 && [[ ${opt[pretrain_asr]-false} == true ]]; then pretrain; fi
   if wanted 11; then run_unit 11 training "$experiment" train_model; fi
   if wanted 12; then

@@ -56,8 +56,13 @@ def report(expdir: Path, task: str, corpus: str) -> tuple[str, dict]:
         cost, test_set = mine[0].cost, mine[0].test_set
         theirs = paper if test_set == first else None
         table = comparison(mine, task, theirs)
+        decoded = (
+            f"{cost['audio_seconds']:.0f} s of speech"
+            if "audio_seconds" in cost
+            else f"{cost['source_units']:.0f} units of text"
+        )
         described = (
-            f"{mine[0].decoding}: {cost['audio_seconds']:.0f} s of speech, beam "
+            f"{mine[0].decoding}: {decoded}, beam "
             f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "
             f"{cost['batch_frames']} frames a batch, {cost['device']}, "
             f"{cost['threads']} threads, {cost['dtype']}; memory is "

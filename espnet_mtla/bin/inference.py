@@ -1,6 +1,7 @@
 """Decoding of a task: ESPnet's options, model and beam search, in batches.
 
-ESPnet decodes one utterance at a time in most tasks. Here ``--batch_size`` and
+ESPnet decodes one utterance at a time in most tasks. An utterance is what a task
+decodes, speech or a text. Here ``--batch_size`` and
 ``--batch_frames`` bound a batch; utterances are sorted by length, hypotheses do
 not depend on the batching, and outputs come in input order: ``text`` and
 ``<n>best_recog/{text,token,token_int,score}`` as ESPnet's, and
@@ -14,7 +15,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import humanfriendly
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
@@ -24,8 +24,6 @@ from espnet_mtla.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-FRAME_SECONDS = 0.01
-"""``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
 DATA = "data_path_and_name_and_type"
 NOT_BATCHED = [
     "enh_s2t_task",
@@ -47,7 +45,7 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
         "--batch_frames",
         type=int,
         default=50000,
-        help="Most padded frames of 10 ms in a batch; 0 for no bound",
+        help="Most padded frames of 10 ms, or units of text, in a batch; 0 for no bound",
     )
     return parser
 
@@ -90,7 +88,7 @@ class Recognizer:
     """ESPnet's ``Speech2Text`` of a task, over batches of utterances.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`, on speech.
+        task: of :data:`espnet_mtla.compat.TASKS`.
         args: what :func:`parse` returned.
     """
 
@@ -99,6 +97,7 @@ class Recognizer:
         from espnet_mtla.decoder.prompt import PromptDecoder
         from espnet_mtla.search.beam import PromptBeamSearch
         from espnet_mtla.search.frontend import AloneFrontend
+        from espnet_mtla.search.inputs import input_of
 
         registry.register([task])
         speech2text = compat.speech2text_class(task)
@@ -115,56 +114,68 @@ class Recognizer:
             search.__class__ = PromptBeamSearch  # as ESPnet itself chooses one
         # ESPnet's st_inference takes this option and forgets it
         search.normalize_length = args.normalize_length
-        if self.model.frontend is not None:
+        self.input = input_of(task, self.train_args)
+        if self.input.name == "speech" and self.model.frontend is not None:
             self.model.frontend = AloneFrontend(self.model.frontend)
         self.device = options["device"]
         self.dtype = getattr(torch, args.dtype)
         self.nbest = args.nbest
 
     @torch.no_grad()
-    def encode(self, speech: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    def encode(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """Encode utterances, ``(samples,)`` each, to ``(B, T, D)`` and ``(B,)``."""
-        lengths = torch.tensor([len(x) for x in speech], device=self.device)
-        padded = pad_sequence([x.to(self.dtype) for x in speech], batch_first=True)
+        lengths = torch.tensor([len(x) for x in batch], device=self.device)
+        padded = pad_sequence(batch, batch_first=True, padding_value=self.input.padding)
+        if padded.is_floating_point():
+            padded = padded.to(self.dtype)
         encoded, lengths = self.model.encode(padded.to(self.device), lengths)[:2]
         if isinstance(encoded, tuple):  # intermediate CTC's outputs come with it
             encoded = encoded[0]
         return encoded, lengths
 
     @torch.no_grad()
-    def __call__(self, speech: Sequence[torch.Tensor]) -> list[list[tuple]]:
+    def __call__(self, batch: Sequence[torch.Tensor]) -> list[list[tuple]]:
         """Decode utterances together.
 
         Returns:
             For each, up to ``nbest`` of ``(text, token, token_int, score)``; none
-            where an utterance is too short for the encoder.
+            where an utterance is empty, or too short for the encoder.
         """
         from espnet_mtla.compat import TooShortUttError
 
+        if not all(map(len, batch)):
+            return self._some(batch, [len(x) > 0 for x in batch])
         try:
-            encoded, lengths = self.encode(speech)
+            encoded, lengths = self.encode(batch)
         except TooShortUttError as e:
-            if len(speech) > 1:  # ESPnet refuses the batch for one of them
-                return [self([x])[0] for x in speech]
+            if len(batch) > 1:  # ESPnet refuses the batch for one of them
+                return [self([x])[0] for x in batch]
             logger.warning("too short to be encoded, left empty: %s", e)
             return [[]]
         if not lengths.all():  # ESPnet looks at the padded size alone
-            long = [i for i, n in enumerate(lengths.tolist()) if n]
-            found = iter(self([speech[i] for i in long]) if long else [])
-            return [next(found) if i in long else [] for i in range(len(speech))]
+            return self._some(batch, lengths.tolist())
         ratios = {
             "maxlenratio": self.inner.maxlenratio,
             "minlenratio": self.inner.minlenratio,
         }
-        if len(speech) == 1:
+        if len(batch) == 1:
             found = [self.inner.beam_search(x=encoded[0], **ratios)]
         else:
             found = self.inner.beam_search(x=encoded, x_lengths=lengths, **ratios)
         return [[self._result(h) for h in hyps[: self.nbest]] for hyps in found]
 
+    def _some(self, batch: Sequence[torch.Tensor], kept: Sequence) -> list[list]:
+        """Decode those that are kept; the others are left empty."""
+        some = [x for x, keep in zip(batch, kept) if keep]
+        found = iter(self(some) if some else [])
+        return [next(found) if keep else [] for keep in kept]
+
     def _result(self, hypothesis) -> tuple:
-        """Turn a hypothesis into text as ESPnet's ``Speech2Text`` does."""
-        token_int = [t for t in hypothesis.yseq[1:-1].tolist() if t != 0]
+        """Turn a hypothesis into text as ESPnet's ``Text2Text`` does."""
+        # one that ends where the search stops has a second end of sentence, which
+        # ESPnet's other tasks leave in the text
+        no_text = (0, self.inner.beam_search.eos)
+        token_int = [t for t in hypothesis.yseq[1:].tolist() if t not in no_text]
         token = self.inner.converter.ids2tokens(token_int)
         tokenizer = self.inner.tokenizer
         text = tokenizer.tokens2text(token) if tokenizer else " ".join(token)
@@ -196,7 +207,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     """Decode a test set.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`, on speech.
+        task: of :data:`espnet_mtla.compat.TASKS`.
         argv: options; ``sys.argv`` when None.
 
     Raises:
@@ -213,7 +224,11 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     )
     torch.manual_seed(args.seed)
     recognizer = Recognizer(task, args)
-    data = compat.dataset_class()(args.data_path_and_name_and_type)
+    # text becomes units as in training
+    preprocess = compat.task_class(task).build_preprocess_fn(
+        recognizer.train_args, train=False
+    )
+    data = compat.dataset_class()(args.data_path_and_name_and_type, preprocess)
     keys = list(data)
     if args.key_file:
         wanted = read_table(args.key_file)
@@ -221,21 +236,19 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         if unknown:
             raise InputError(f"{args.key_file}: {unknown[0]} is not in the data")
         keys = list(wanted)
-    rate = (recognizer.train_args.frontend_conf or {}).get("fs", 16000)
-    rate = humanfriendly.parse_size(str(rate))  # ESPnet takes 16k too
     cache = CacheMeter(recognizer.model.decoder)
 
     def load(key: str) -> torch.Tensor:
-        return torch.from_numpy(data[key][1]["speech"])
+        return torch.from_numpy(data[key][1][recognizer.input.name])
 
     sizes = [len(load(key)) for key in keys]
-    frames = [n / rate / FRAME_SECONDS for n in sizes]
+    frames = [n / recognizer.input.frame for n in sizes]
     results: list = [None] * len(keys)
     with Meter(recognizer.device) as meter:
         for batch in plan_batches(frames, args.batch_size, args.batch_frames):
             names = [keys[i] for i in batch]
-            speech = [load(key) for key in names]
-            for i, found in zip(batch, halving(recognizer, speech, names)):
+            inputs = [load(key) for key in names]
+            for i, found in zip(batch, halving(recognizer, inputs, names)):
                 results[i] = found
     out = Path(args.output_dir)
     write_outputs(out, keys, results, args.nbest)
@@ -246,7 +259,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         "cache_bytes": cache.peak,
         "cache_elements": attention.cache_elements if attention else None,
         "utterances": len(keys),
-        "audio_seconds": round(sum(sizes) / rate, 2),
+        recognizer.input.measure: round(sum(sizes) / recognizer.input.unit, 2),
         "parameters": sum(p.numel() for p in recognizer.model.parameters()),
         "beam_size": args.beam_size,
         "batch_size": args.batch_size,

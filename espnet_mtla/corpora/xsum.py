@@ -6,8 +6,7 @@ folders say the split; or the raw release: ``bbc-summary-data/<id>.summary`` and
 the JSON file that lists the ids of each split.
 
 Articles are written whole. How long they may be is counted in units, which exist
-only after stage 5: the recipe then cuts ``src_text`` with
-:mod:`espnet_mtla.bin.cut_text`.
+only in stage 5: then :mod:`espnet_mtla.corpora.cut` cuts them.
 """
 
 import json

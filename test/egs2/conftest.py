@@ -43,6 +43,8 @@ case $command in
   prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
   prepare_slurp) touch_all "$out"/{train,devel}/wav.scp ;;
   prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
+  prepare_xsum) touch_all "$out"/{train,validation,test}/{text,src_text} ;;
+  cut_text) touch_all "$out"/{text,src_text} ;;
   perturb_speed) touch_all "$out/wav.scp" ;;
   format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;

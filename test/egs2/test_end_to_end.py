@@ -73,3 +73,38 @@ def test_recognition_from_nothing_to_the_table(real_run):
     score = json.loads((out / "score_wer/result.json").read_text("utf-8"))
     assert {"wer", "cer", "ter"} <= score.keys() and score["sentences"] == 12
     assert score["wer"] == float(cells[2])
+
+
+def test_understanding_from_nothing_to_the_table(real_run):
+    config = "slurp/slu1/conf/train_slu_mini.yaml"
+    options = ("--nbpe", "120", "--entities", "true", "--decoder", "mla")
+    run = real_run("slurp/slu1", "slu", config, 1, *options)
+    (row,) = [line for line in run.first.splitlines() if line.startswith("| mla | ")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert 0 <= float(cells[2]) <= 100  # intents
+    assert cells[8] == "162"  # 4 * 36 + 18
+    out = run.tmp / "exp/slu_tiny/decode_slu_mini_slu_model_valid.acc.ave/test"
+    score = json.loads((out / "score_slu/result.json").read_text("utf-8"))
+    assert {"intent", "slu_f1", "wer"} <= score.keys()
+    assert score["intent"] == float(cells[2])
+
+
+def test_summaries_from_nothing_to_the_table(real_run):
+    config = "xsum/sum1/conf/train_sum_mini.yaml"
+    options = ["--nbpe", "120", "--max_units", "150", "--inference_tag", "short"]
+    options += ["--inference_args", "--maxlenratio -9"]
+    run = real_run("xsum/sum1", "mt", config, 1, *options)
+    (row,) = [
+        line for line in run.first.splitlines() if line.startswith("| mtla s=2 | ")
+    ]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert 0 <= float(cells[2]) <= 100  # ROUGE-L
+    assert cells[8] == "81" and cells[10:] == ["23.60", "3.35", "7.34"]
+    out = run.tmp / "exp/mt_tiny/short/test"
+    articles = (run.tmp / "dump/raw/test/src_text").read_text().splitlines()
+    hypotheses = (out / "text").read_text().splitlines()
+    assert [line.split()[0] for line in hypotheses] == [a.split()[0] for a in articles]
+    lengths = (run.tmp / "dump/raw/test/src_text_shape").read_text().split()[1::2]
+    cost = json.loads((out / "efficiency.json").read_text())
+    assert cost["source_units"] == sum(map(int, lengths))
+    assert max(map(int, lengths)) <= 150

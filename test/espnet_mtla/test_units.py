@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from espnet_mtla.bin import cut_text
 from espnet_mtla.corpora.grammar import Grammar
 from espnet_mtla.errors import InputError
 from espnet_mtla.units import cut_words, load_units, train_units
@@ -108,19 +107,9 @@ def test_texts_are_cut_at_a_word(text, tmp_path, mode):
     for _ in range(50):
         article = " ".join(random.sample(lines, 3))
         most = random.randint(20, len(units(article)) + 5)
-        cut = cut_words(article, units, most)
-        assert article.startswith(cut) and len(units(cut)) <= most
+        cut, length = cut_words(article, units, most)
+        assert article.startswith(cut) and length == len(units(cut)) <= most
         longer = article[: len(cut) + 1] + article[len(cut) + 1 :].split(" ")[0]
         assert cut == article or len(units(longer)) > most
-    assert cut_words("Fu\u00dfball spielen", units, 1) == "Fu\u00dfball"
-
-
-def test_the_command_cuts_a_file(text, tmp_path, capsys, monkeypatch):
-    train_units([text], 90, "bpe", tmp_path)
-    options = ["--text", text, "--bpemodel", tmp_path / "bpe.model", "--out"]
-    options += [tmp_path / "short", "--max_units", 12]
-    monkeypatch.setattr("sys.argv", ["cut_text", *map(str, options)])
-    cut_text.main()
-    said = re.search(r"short: (\d+) of 300 cut to 12 units", capsys.readouterr().out)
-    rows = zip(*(path.read_text().splitlines() for path in (text, tmp_path / "short")))
-    assert 0 < sum(a != b for a, b in rows) == int(said[1])
+    assert cut_words("Fu\u00dfball spielen", units, 1)[0] == "Fu\u00dfball"
+    assert cut_words("", units, 1) == ("", 0)

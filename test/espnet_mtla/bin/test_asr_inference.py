@@ -96,6 +96,9 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
             folder = f"{n}best_recog"
             for name in ("text", "token_int"):
                 theirs = read_table(tmp_path / "espnet" / folder / name)
+                # ESPnet leaves the second of two ends of sentence in
+                for end in (" 9", TOKENS[9]):
+                    theirs = {k: v.removesuffix(end) for k, v in theirs.items()}
                 assert read_table(tmp_path / size / folder / name) == theirs
             scores = [
                 read_table(tmp_path / d / folder / "score") for d in ("espnet", size)

@@ -71,6 +71,7 @@ def test_from_nothing_to_units(tmp_path):
         ("prepare_xsum --corpus gone", "error: --corpus gone is missing"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
+        ("cut_text --data d --bpemodel gone --out o", "error: gone is missing: make"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
         ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
         ("make_mini --corpus xsum --out o --seed -1", "error: --seed -1"),

@@ -1,0 +1,41 @@
+"""What a task decodes, speech or text, and how its length is counted."""
+
+import argparse
+from typing import NamedTuple
+
+import humanfriendly
+
+FRAME_SECONDS = 0.01
+"""``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
+
+
+class Input(NamedTuple):
+    """What a task decodes.
+
+    Attributes:
+        name: ESPnet's name of that data.
+        padding: what its models expect behind the end of a shorter one.
+        frame: samples that ``--batch_frames`` counts as one.
+        measure: key of the total length in ``efficiency.json``.
+        unit: samples that count as one there.
+    """
+
+    name: str
+    padding: float
+    frame: float
+    measure: str
+    unit: float
+
+
+def input_of(task: str, train_args: argparse.Namespace) -> Input:
+    """Return what a task decodes; a sample of text is one of its units.
+
+    Args:
+        task: of :data:`espnet_mtla.compat.TASKS`.
+        train_args: ESPnet's training options of the model.
+    """
+    if task == "mt":
+        return Input("src_text", -1, 1, "source_units", 1)
+    rate = (train_args.frontend_conf or {}).get("fs", 16000)
+    rate = humanfriendly.parse_size(str(rate))  # ESPnet takes 16k too
+    return Input("speech", 0.0, rate * FRAME_SECONDS, "audio_seconds", rate)
