@@ -85,7 +85,7 @@ def test_a_mistyped_model_does_not_train_again(finished):
     assert done.returncode == 1 and finished.calls == []
     assert done.stderr == (
         f"run.sh: --inference_st_model: {EXP} has no valid.acc.avg.pth;"
-        " its models: valid.acc.ave.pth valid.loss.best.pth\n"
+        " its models: valid.acc.ave.pth valid.loss.ave.pth valid.loss.best.pth\n"
     )
     assert (finished.dir / EXP / "checkpoint.pth").exists()
 
