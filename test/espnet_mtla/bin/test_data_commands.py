@@ -20,6 +20,7 @@ COMMANDS = [
     "format_wav_scp",
     "filter_data",
     "tokens",
+    "lm_stats",
 ]
 
 
@@ -54,6 +55,9 @@ def test_from_nothing_to_units(tmp_path):
     for name, text in (("tgt", "text.tc.de"), ("src", "text.lc.rm.en")):
         ok("tokens", "--text", f"{raw}/{text}", "--nbpe", 60, "--out", name)
         assert len((tmp_path / name / "tokens.txt").read_text().splitlines()) == 60
+    units = ("--bpemodel", "tgt/bpe.model", "--token_list", "tgt/tokens.txt")
+    text = (f"{raw}/text.tc.de", "--lines", f"{raw}/text.lc.rm.en")
+    assert "lm: 60 sentences" in ok("lm_stats", "--text", *text, *units, "--out", "lm")
     samples = (tmp_path / raw / "utt2num_samples").read_text().splitlines()
     assert len(samples) == 30 and samples == sorted(samples)
     left = [name for _, _, files in os.walk(tmp_path) for name in files]
@@ -73,6 +77,10 @@ def test_from_nothing_to_units(tmp_path):
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("cut_text --data d --bpemodel gone --out o", "error: gone is missing: make"),
         ("tokens --text gone --nbpe 9 --out o", "error: gone is missing"),
+        (
+            "lm_stats --text gone --bpemodel gone --token_list gone --out o",
+            "error: gone is missing: make the units first (stage 5)",
+        ),
         ("make_mini --corpus must_c --out o --num_dev 0", "error: --num_dev 0"),
         ("make_mini --corpus xsum --out o --seed -1", "error: --seed -1"),
     ],
