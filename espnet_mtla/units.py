@@ -54,6 +54,8 @@ def train_units(
             model_type=bpemode,
             character_coverage=character_coverage,
             normalization_rule_name=normalization,
+            # sentencepiece leaves longer ones out, such as articles
+            max_sentence_length=max(4192, *(len(s.encode()) for s in sentences)),
             # Threads would add floating-point sums in another order.
             num_threads=1,
             minloglevel=2,

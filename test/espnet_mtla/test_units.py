@@ -71,6 +71,15 @@ def test_several_texts_share_their_units(text, tmp_path):
     assert "q" in (tmp_path / "tokens.txt").read_text()
 
 
+def test_long_texts_count_too(text, tmp_path):
+    """sentencepiece's own limit is 4192 bytes a text."""
+    lines = [line.split(maxsplit=1)[1] for line in text.read_text("utf-8").splitlines()]
+    text.write_text(f"short {lines[0]}\nlong {' '.join(lines)} qqqq\n", "utf-8")
+    assert text.stat().st_size > 2 * 4192
+    train_units([text], 90, "bpe", tmp_path)
+    assert "q" in (tmp_path / "tokens.txt").read_text("utf-8")
+
+
 @pytest.mark.parametrize("mode", ["unigram", "bpe"])
 def test_too_many_or_too_few_units_name_what_works(text, tmp_path, mode):
     with pytest.raises(
