@@ -75,7 +75,9 @@ def _p_values(rows: Sequence[Trained], bases: list) -> list[float | None]:
         others = [i for i, b in enumerate(bases) if b is base and rows[i] is not base]
         if base.task == "st" and others:
             systems = [rows[i].texts("hyp") for i in others]
-            found = bleu_p_values(base.texts("ref"), base.texts("hyp"), systems)
+            language = base.score.get("language", "")
+            texts = base.texts("ref"), base.texts("hyp")
+            found = bleu_p_values(*texts, systems, language)
             for i, value in zip(others, found):
                 values[i] = value
     return values

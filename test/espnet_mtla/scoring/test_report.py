@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.report import fill, report
 from espnet_mtla.scoring.trained import find_trained
 
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {"date": "today", "torch version": "2"}
 
 
@@ -159,3 +162,12 @@ def test_a_readme_without_markers_is_left_alone(tmp_path, text):
     assert readme.read_text() == text
     with pytest.raises(InputError, match="NOREADME.md is missing"):
         fill(tmp_path / "NOREADME.md", "")
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted(ROOT.glob("egs2/*/*/run.sh")), ids=lambda p: p.parts[-3]
+)
+def test_the_readme_of_each_recipe_can_be_filled(tmp_path, recipe):
+    copy = shutil.copy(recipe.with_name("README.md"), tmp_path)
+    fill(Path(copy), "## One\n")
+    assert "\n### One\n" in Path(copy).read_text("utf-8")
