@@ -50,7 +50,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
             "cache_elements": cost["cache_elements"],
             "cache_bytes": cost["cache_bytes"],
         }
-        if "bleu" in scores:
+        if row.task == "st":
             ours["bleu_p"] = p_value
         for name in ("intervals", "signature"):
             if name in row.score:
