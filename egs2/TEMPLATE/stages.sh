@@ -134,7 +134,7 @@ score() { # stage 13
       "${score_args[@]}" --out "$decoding/$set/$score_dir"
     makes "$decoding/$set/$score_dir"
   done
-  py compare --expdir "${opt[expdir]}" --task "$task" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md"
+  py compare "${opt[expdir]}" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md"
   makes "${opt[expdir]}/RESULTS.md"
 }
 

@@ -1,7 +1,7 @@
-"""Compares all trained variants of a recipe and prints the table (stage 13).
+"""Compares trained variants: quality, time and memory in one table (stage 13).
 
-Writes ``RESULTS.md`` in ESPnet's form (environment, then tables) and the same
-as JSON beside it.
+Prints a report in ESPnet's form (environment, then tables, the paper's figures
+beside its own test set), and writes it as Markdown and as JSON.
 """
 
 import argparse
@@ -14,9 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from espnet_mtla.bin import run
-from espnet_mtla.corpora.datadir import atomic_open
-from espnet_mtla.scoring.table import comparison, markdown, paper_figures
-from espnet_mtla.scoring.trained import MEASURES, find_trained
+from espnet_mtla.errors import InputError
 
 
 def environment() -> dict[str, str]:
@@ -39,57 +37,47 @@ def _git(*args: str) -> str:
     return done.stdout.strip() or "not a git checkout"
 
 
-def report(expdir: Path, task: str, corpus: str) -> tuple[str, dict]:
-    """Return the Markdown report of an experiment directory, and its data."""
-    rows = find_trained(expdir, task)
-    env = environment()
-    lines = ["# RESULTS", "## Environments"]
-    lines += [f"- {name}: `{value}`" for name, value in env.items()]
-    paper = paper_figures(corpus, task)
-    first = paper and paper["set"]
-    data: dict = {"environment": env, "tables": []}
-    settings: dict[tuple, list] = {}
-    for row in rows:
-        settings.setdefault(row.setting, []).append(row)
-    for setting in sorted(settings, key=lambda s: (s[0] != first, str(s))):
-        mine = settings[setting]
-        cost, test_set = mine[0].cost, mine[0].test_set
-        theirs = paper if test_set == first else None
-        table = comparison(mine, task, theirs)
-        decoded = (
-            f"{cost['audio_seconds']:.0f} s of speech"
-            if "audio_seconds" in cost
-            else f"{cost['source_units']:.0f} units of text"
-        )
-        described = (
-            f"{mine[0].decoding}: {decoded}, beam "
-            f"{cost['beam_size']}, at most {cost['batch_size']} utterances and "
-            f"{cost['batch_frames']} frames a batch, {cost['device']}, "
-            f"{cost['threads']} threads, {cost['dtype']}; memory is "
-            f"{cost['memory_is']}, its average is compared"
-        )
-        if signature := mine[0].score.get("signature"):
-            described += f"; {signature}"
-        title = f"## {test_set}: {cost['utterances']} utterances"
-        lines += ["", title, "", described, "", markdown(table, task)]
-        data["tables"].append({"test_set": test_set, "rows": table})
-    if paper:
-        title = f"Paper's columns: {paper['title']}, on its own corpus and engine."
-        lines += ["", title]
-    return "\n".join(lines) + "\n", data
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Print and write the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--expdir", required=True, type=Path)
-    parser.add_argument("--task", required=True, choices=sorted(MEASURES))
-    parser.add_argument(
-        "--corpus", default="", help="whose figures of the paper stand beside ours"
+    parser = argparse.ArgumentParser(
+        prog="python -m espnet_mtla.bin.compare", description=__doc__
     )
-    parser.add_argument("--out", required=True, type=Path, help="RESULTS.md to write")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="experiments (exp/st_...), a folder of them (exp/mini) or a recipe "
+        "(egs2/must_c/st1)",
+    )
+    parser.add_argument(
+        "--corpus",
+        help="whose figures of the paper stand beside ours (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("RESULTS.md"),
+        help="Markdown to write, and JSON beside it (default: RESULTS.md)",
+    )
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        help="a README whose results, between <!-- results --> and "
+        "<!-- /results -->, to replace by these",
+    )
     args = parser.parse_args(argv)
-    text, data = report(args.expdir, args.task, args.corpus)
+    if args.out.suffix == ".json":
+        raise InputError(f"--out {args.out}: name the Markdown; JSON goes beside it")
+
+    from espnet_mtla.corpora.datadir import atomic_open
+    from espnet_mtla.scoring.report import fill, report
+    from espnet_mtla.scoring.trained import find_trained
+
+    text, data = report(find_trained(args.paths, args.corpus), environment())
+    if args.readme:
+        fill(args.readme, text)
+    text = "# RESULTS\n" + text
     with atomic_open(args.out) as f:
         f.write(text)
     with atomic_open(args.out.with_suffix(".json")) as f:

@@ -1,17 +1,17 @@
-"""Scores a decoded test set of speech translation (stage 13)."""
+"""Scores a decoded test set of speech translation: BLEU, chrF, TER (stage 13)."""
 
 import argparse
 import logging
 from collections.abc import Sequence
 
 from espnet_mtla.bin import run
-from espnet_mtla.scoring.bleu import bleu
-from espnet_mtla.scoring.text import aligned, write_result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write ``result.json``, ``result.txt``, ``ref`` and ``hyp`` under ``--out``."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m espnet_mtla.bin.score_st", description=__doc__
+    )
     parser.add_argument("--ref", required=True, help="references: id, then text")
     parser.add_argument("--hyp", required=True, help="hypotheses, likewise")
     parser.add_argument(
@@ -19,12 +19,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", required=True, help="folder for the results")
     args = parser.parse_args(argv)
+
+    from espnet_mtla.scoring.text import aligned, write_result
+    from espnet_mtla.scoring.translation import translation
+
     logging.basicConfig(level="INFO", format="%(levelname)s: %(message)s")
     refs, hyps, missing = aligned(args.ref, args.hyp)
-    result = bleu(refs, hyps, args.tgt_lang)
-    lines = [result["line"], result["signature"]]
-    write_result(args.out, refs, hyps, result | {"missing": missing}, lines)
-    print(f"{args.hyp}: {result['line']} ({result['signature']})")
+    result = translation(refs, hyps, args.tgt_lang)
+    lines = result.pop("lines")
+    result["missing"] = missing
+    write_result(args.out, refs, hyps, result, [*lines, result["signature"]])
+    print(f"{args.hyp}: {', '.join(lines)} ({result['signature']})")
 
 
 if __name__ == "__main__":

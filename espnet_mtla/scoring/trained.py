@@ -1,6 +1,9 @@
-"""Finds what was trained, decoded and scored under an experiment directory."""
+"""Finds what was trained, decoded and scored under experiment directories."""
 
+import hashlib
 import json
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,10 +11,12 @@ from typing import NamedTuple
 
 import yaml
 
+from espnet_mtla.corpora.datadir import read_lines
 from espnet_mtla.errors import InputError
+from espnet_mtla.nearest import did_you_mean
 
 SETTING = ("beam_size", "batch_size", "batch_frames", "device", "threads", "dtype")
-SIZES = ("attention_heads", "linear_units", "num_blocks")
+DECODER = ("attention_heads", "linear_units", "num_blocks", "context")
 TRAINING = (
     *("frontend_conf", "encoder", "encoder_conf", "model_conf", "init_param", "seed"),
     *("token_list", "optim_conf", "scheduler_conf", "batch_bins", "max_epoch"),
@@ -24,66 +29,168 @@ class Measure(NamedTuple):
 
     Attributes:
         folder: where the task's scorer writes, under a decoded test set.
-        key: its name in ``result.json``.
-        name: of its column.
+        scores: of ``result.json``, and the names of their columns.
     """
 
     folder: str
-    key: str
-    name: str
+    scores: dict[str, str]
 
 
 MEASURES = {
-    "asr": Measure("score_wer", "wer", "WER"),
-    "st": Measure("score_bleu", "bleu", "BLEU"),
-    "slu": Measure("score_slu", "intent", "intent %"),
-    "mt": Measure("score_rouge", "rougeL", "ROUGE-L"),
+    "asr": Measure("score_wer", {"wer": "WER", "cer": "CER"}),
+    "st": Measure("score_bleu", {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}),
+    "slu": Measure(
+        "score_slu",
+        {
+            "intent": "intent %",
+            "scenario": "scenario %",
+            "action": "action %",
+            "slu_f1": "SLU-F1",
+            "wer": "WER",
+        },
+    ),
+    "mt": Measure("score_rouge", {"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"}),
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trained:
     """One variant on one test set.
 
     Attributes:
-        label: ``mha``, ``mtla s=2``, ...; options that are not the decoder's
-            own are left to ``tag``.
+        task: of :data:`MEASURES`.
+        corpus: the recipe's, as ``must_c``; empty where it is not known.
+        decoder: as the configuration names it.
+        label: ``mha``, ``mtla s=2``, ``mtla s=2, cross``, ...; options that are
+            not the decoder's own are left to ``tag``.
         tag: experiment directory's name.
         decoding: inference directory's name.
         test_set: name of the test set.
+        scored: folder with the scorer's ``ref`` and ``hyp``.
         score: what the scorer wrote.
         cost: what ``efficiency.json`` holds.
         training: what must be equal for two variants to differ in their
             attention alone.
     """
 
+    task: str
+    corpus: str
+    decoder: str
     label: str
     tag: str
     decoding: str
     test_set: str
+    scored: Path
     score: dict
     cost: dict
     training: str
 
     @property
     def setting(self) -> tuple:
-        """What must be equal for times and memory to be compared."""
-        return (self.test_set, self.decoding, *(self.cost.get(k) for k in SETTING))
+        """What must be equal for scores, times and memory to be compared."""
+        references = hashlib.sha256("\n".join(self.texts("ref")).encode()).hexdigest()
+        where = (self.corpus, self.task, self.test_set, references, self.decoding)
+        return (*where, *(self.cost.get(k) for k in SETTING))
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts of ``ref`` or ``hyp``, one an utterance."""
+        return read_lines(self.scored / name)
 
 
 def label_of(config: dict) -> str:
-    """Name a variant by its decoder and, for MTLA, its temporal stride."""
-    decoder = config.get("decoder") or "none"
-    if decoder != "mtla":
-        return decoder
-    return f"mtla s={(config.get('decoder_conf') or {}).get('temporal_stride', 2)}"
+    """Name a variant by its decoder, MTLA's temporal stride and a context.
+
+    The context is named where it is not the prompt, as in ``mtla s=2, cross``.
+    """
+    label, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
+    if label == "mtla":
+        label += f" s={conf.get('temporal_stride', 2)}"
+    context = conf.get("context", "prompt")
+    return label if context == "prompt" else f"{label}, {context}"
 
 
 def training_of(config: dict) -> str:
     """Describe a training without the decoder's variant, to compare it by."""
-    conf = config.get("decoder_conf") or {}
-    sizes = {name: conf.get(name) for name in SIZES}
-    return json.dumps([sizes, {name: config.get(name) for name in TRAINING}])
+    conf = {"context": "prompt"} | (config.get("decoder_conf") or {})
+    decoder = {name: conf.get(name) for name in DECODER}
+    return json.dumps([decoder, {name: config.get(name) for name in TRAINING}])
+
+
+def find_trained(paths: Iterable[Path], corpus: str | None = None) -> list[Trained]:
+    """Collect every scored test set of experiments.
+
+    Args:
+        paths: each an experiment directory, a folder of them, or a recipe
+            (whose ``exp`` and ``exp/mini`` are such folders).
+        corpus: of all; found by the recipe's folder when None.
+
+    Returns:
+        Rows in the order MHA, MQA, GQA, MLA, MTLA by stride, others.
+
+    Raises:
+        InputError: a path is missing or nothing in it was scored yet, or a file
+            is not JSON.
+    """
+    rows: dict[Path, Trained] = {}  # by folder: paths may overlap
+    for path in paths:
+        found = {
+            row.scored: row
+            for experiment in _experiments(Path(os.path.abspath(path)))
+            for row in _scored(experiment, corpus)
+        }
+        if not found:
+            raise InputError(f"{path}: nothing scored yet; run stages 11 to 13 first")
+        rows |= found
+    return sorted(rows.values(), key=_rank)
+
+
+def _experiments(path: Path) -> list[Path]:
+    if not path.is_dir():
+        siblings = [p.name for p in path.parent.glob("*/")]
+        raise InputError(f"{path}: no such folder{did_you_mean(path.name, siblings)}")
+    if (path / "config.yaml").is_file():
+        return [path]
+    folders = [path]
+    if (path / "run.sh").is_file():
+        folders = [path / "exp", path / "exp/mini"]
+    found = (p.parent for f in folders for p in f.glob("*/config.yaml"))
+    return sorted(e for e in found if _task_of(e) in MEASURES)
+
+
+def _task_of(experiment: Path) -> str:
+    return experiment.name.split("_")[0]
+
+
+def _corpus_of(experiment: Path) -> str:
+    """Name the corpus of the recipe around it: ``egs2/<corpus>/<recipe>/exp/...``."""
+    recipes = (p for p in experiment.parents if (p / "run.sh").is_file())
+    return next((p.parent.name for p in recipes), "")
+
+
+def _scored(experiment: Path, corpus: str | None) -> Iterator[Trained]:
+    task = _task_of(experiment)
+    if task not in MEASURES:
+        known = ", ".join(f"{name}_..." for name in MEASURES)
+        raise InputError(f"{experiment}: experiments are called {known}: rename it")
+    config = _config(experiment / "config.yaml")
+    for result in experiment.glob(f"*/*/{MEASURES[task].folder}/result.json"):
+        folder = result.parent.parent
+        efficiency = folder / "efficiency.json"
+        if not efficiency.is_file():
+            continue
+        yield Trained(
+            task=task,
+            corpus=_corpus_of(experiment) if corpus is None else corpus,
+            decoder=config.get("decoder") or "none",
+            label=label_of(config),
+            tag=experiment.name,
+            decoding=folder.parent.name,
+            test_set=folder.name,
+            scored=result.parent,
+            score=_json(result),
+            cost=_json(efficiency),
+            training=training_of(config),
+        )
 
 
 @cache
@@ -92,46 +199,9 @@ def _config(path: Path) -> dict:
         return yaml.load(f, yaml.CSafeLoader)
 
 
-def find_trained(expdir: Path, task: str) -> list[Trained]:
-    """Collect every scored test set of every experiment of a task.
-
-    Args:
-        expdir: holds ``<task>_*/<decoding>/<test set>/``.
-        task: of :data:`MEASURES`, and the prefix of the experiments' names.
-
-    Returns:
-        Rows in the order MHA, MQA, GQA, MLA, MTLA by stride, others.
-
-    Raises:
-        InputError: nothing was scored yet, or a file is not JSON.
-    """
-    rows = []
-    pattern = f"{task}_*/*/*/{MEASURES[task].folder}/result.json"
-    for result in sorted(expdir.glob(pattern)):
-        folder = result.parent.parent
-        config = folder.parent.parent / "config.yaml"
-        efficiency = folder / "efficiency.json"
-        if not (config.is_file() and efficiency.is_file()):
-            continue
-        rows.append(
-            Trained(
-                label=label_of(_config(config)),
-                tag=config.parent.name,
-                decoding=folder.parent.name,
-                test_set=folder.name,
-                score=_json(result),
-                cost=_json(efficiency),
-                training=training_of(_config(config)),
-            )
-        )
-    if not rows:
-        raise InputError(f"{expdir}: nothing scored yet; run stages 11 to 13 first")
-    return sorted(rows, key=_rank)
-
-
 def _rank(row: Trained) -> tuple:
-    name = row.label.split()[0]
-    return (ORDER.index(name) if name in ORDER else len(ORDER), row.label, row.tag)
+    known = ORDER.index(row.decoder) if row.decoder in ORDER else len(ORDER)
+    return (known, row.label, row.tag, str(row.scored))
 
 
 def _json(path: Path) -> dict:

@@ -52,8 +52,7 @@ def test_one_text_from_corpus_to_wer(librispeech):
         f" --bpemodel {units}/bpe.model --out {DECODING}/test_clean/score_wer"
     )
     assert librispeech.call("compare") == (
-        "compare --expdir exp/mini --task asr --corpus librispeech"
-        " --out exp/mini/RESULTS.md"
+        "compare exp/mini --corpus librispeech --out exp/mini/RESULTS.md"
     )
 
 

@@ -69,7 +69,7 @@ def test_all_stages_in_order_with_their_arguments(recipe):
         f" --tgt_lang de --out {DECODING}/tst-COMMON.en-de/score_bleu"
     )
     assert recipe.call("compare") == (
-        "compare --expdir exp/mini --task st --corpus must_c --out exp/mini/RESULTS.md"
+        "compare exp/mini --corpus must_c --out exp/mini/RESULTS.md"
     )
     assert done.stdout.splitlines()[-1] == "|model|BLEU|"
     assert (
