@@ -76,7 +76,7 @@ def test_all_stages_in_order_with_their_arguments(recipe):
         "stage 2: speed perturbation: not asked for (--speed_perturb_factors)"
         in done.stdout
     )
-    assert "stages 6-9: language model: not used by this recipe" in done.stdout
+    assert "stages 6-8: language model: not asked for (--use_lm true)" in done.stdout
     assert re.search(
         rf"stage 11: training \.\.\. \(log: {EXP}/logs/stage_11.log\)", done.stdout
     )
