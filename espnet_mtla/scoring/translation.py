@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER by sacrebleu, on detokenised, cased text."""
+"""BLEU, chrF and TER by sacrebleu, on detokenised text: cased, but for TER."""
 
 from collections.abc import Sequence
 
