@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_decoder(conf, args.decoder_conf)
     check_frontend(conf)
     if args.tgt_lang:
-        from espnet_mtla.scoring.bleu import bleu_metric
+        from espnet_mtla.scoring.translation import bleu_metric
 
         bleu_metric(args.tgt_lang)
     # ESPnet's parsers take many seconds to import: only when there is something to read

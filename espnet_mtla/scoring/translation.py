@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER by sacrebleu, on detokenised, cased text."""
+"""BLEU, chrF and TER by sacrebleu, on detokenised text: cased, but for TER."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def translation(
     Args:
         references: texts, one an utterance.
         hypotheses: likewise.
-        language: of both, as ``zh``; decides how BLEU tokenises them.
+        language: of both, as ``zh``; decides how they are tokenised.
 
     Returns:
         ``bleu``, ``chrf`` (0 to 100) and ``ter`` (errors, % of the references'
@@ -36,7 +36,9 @@ def translation(
         ``language``.
     """
     result: dict = {"language": language}
-    metrics = {"bleu": bleu_metric(language), "chrf": CHRF(), "ter": TER()}
+    spaceless = language in ("ja", "zh")
+    ter = TER(normalized=spaceless, asian_support=spaceless)
+    metrics = {"bleu": bleu_metric(language), "chrf": CHRF(), "ter": ter}
     signatures, lines = [], []
     for name, metric in metrics.items():
         score = metric.corpus_score(list(hypotheses), [list(references)])

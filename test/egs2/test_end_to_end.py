@@ -20,15 +20,28 @@ def decoded(tmp, name):
     }
 
 
+def row_of(stdout, label):
+    """The cells of a variant's one row, by the heads of their columns."""
+    lines = [line for line in stdout.splitlines() if line.startswith("| ")]
+    head, _, row = [line.strip("| ").split(" | ") for line in lines]
+    assert row[0] == label
+    return dict(zip(head, row, strict=True))
+
+
+def papers(row):
+    return {k.removeprefix("paper: "): v for k, v in row.items() if "paper: " in k}
+
+
 def test_from_nothing_to_the_table(recipe):
-    lines = recipe.first.splitlines()
-    rows = [line for line in lines if line.startswith("| mtla s=2 | ")]
-    assert len(rows) == 1, recipe.first
-    cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
-    assert 0 <= float(cells[1]) <= 100  # BLEU
-    assert float(cells[4]) > 0 and float(cells[6]) > 0  # seconds, peak memory
-    assert cells[8] == "81"  # (4 * 36 + 18) / 2 cached numbers a token and layer
-    assert cells[10:] == ["23.28", "65.6", "4.29", "2835", "6.58"]  # the paper's
+    row = row_of(recipe.first, "mtla s=2")
+    assert 0 <= float(row["BLEU"]) <= 100 and 0 <= float(row["chrF"]) <= 100
+    assert float(row["TER"]) > 0
+    assert float(row["time s"]) > 0 and float(row["peak MiB"]) > 0
+    # (4 * 36 + 18) / 2 cached numbers a token and layer
+    assert row["cache/token"] == "81"
+    theirs = {"BLEU": "23.28", "time s": "65.6", "speed-up": "4.29"}
+    theirs |= {"memory MiB": "2835", "reduction": "6.58"}
+    assert papers(row) == theirs
     assert (recipe.tmp / "exp/RESULTS.md").read_text("utf-8").strip() in recipe.first
 
 
@@ -65,28 +78,28 @@ def test_a_rerun_does_nothing_but_print(recipe):
 def test_recognition_from_nothing_to_the_table(real_run):
     config = "librispeech/asr1/conf/train_asr_mini.yaml"
     run = real_run("ami/asr1", "asr", config, 1, "--nbpe", "60", "--decoder", "mqa")
-    (row,) = [line for line in run.first.splitlines() if line.startswith("| mqa ")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert float(cells[2]) >= 0  # WER: after one epoch it may well be above 100
-    assert cells[8] == "72"  # two times one head of 36
+    row = row_of(run.first, "mqa")
+    assert float(row["WER"]) >= 0  # after one epoch it may well be above 100
+    assert row["cache/token"] == "72"  # two times one head of 36
     out = run.tmp / "exp/asr_tiny/decode_asr_mini_asr_model_valid.acc.ave/ihm_eval"
     score = json.loads((out / "score_wer/result.json").read_text("utf-8"))
     assert {"wer", "cer", "ter"} <= score.keys() and score["sentences"] == 12
-    assert score["wer"] == float(cells[2])
+    assert score["wer"] == float(row["WER"])
+    assert "/ihm_eval|12|" in run.first  # ESPnet's table of errors
 
 
 def test_understanding_from_nothing_to_the_table(real_run):
     config = "slurp/slu1/conf/train_slu_mini.yaml"
     options = ("--nbpe", "120", "--entities", "true", "--decoder", "mla")
     run = real_run("slurp/slu1", "slu", config, 1, *options)
-    (row,) = [line for line in run.first.splitlines() if line.startswith("| mla | ")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert 0 <= float(cells[2]) <= 100  # intents
-    assert cells[8] == "162"  # 4 * 36 + 18
+    row = row_of(run.first, "mla")
+    assert 0 <= float(row["intent %"]) <= 100
+    assert row["cache/token"] == "162"  # 4 * 36 + 18
     out = run.tmp / "exp/slu_tiny/decode_slu_mini_slu_model_valid.acc.ave/test"
     score = json.loads((out / "score_slu/result.json").read_text("utf-8"))
     assert {"intent", "slu_f1", "wer"} <= score.keys()
-    assert score["intent"] == float(cells[2])
+    assert score["intent"] == float(row["intent %"])
+    assert score["slu_f1"] == float(row["SLU-F1"])
 
 
 def test_summaries_from_nothing_to_the_table(real_run):
@@ -94,12 +107,12 @@ def test_summaries_from_nothing_to_the_table(real_run):
     options = ["--nbpe", "120", "--max_units", "150", "--inference_tag", "short"]
     options += ["--inference_args", "--maxlenratio -9"]
     run = real_run("xsum/sum1", "mt", config, 1, *options)
-    (row,) = [
-        line for line in run.first.splitlines() if line.startswith("| mtla s=2 | ")
-    ]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert 0 <= float(cells[2]) <= 100  # ROUGE-L
-    assert cells[8] == "81" and cells[10:] == ["23.60", "3.35", "7.34"]
+    row = row_of(run.first, "mtla s=2")
+    assert 0 <= float(row["R-L"]) <= 100
+    assert row["cache/token"] == "81"
+    theirs = {"R-1": "29.14", "R-2": "9.79", "R-L": "23.60", "time s": "105.2"}
+    theirs |= {"speed-up": "3.35", "memory MiB": "2198", "reduction": "7.34"}
+    assert papers(row) == theirs
     out = run.tmp / "exp/mt_tiny/short/test"
     articles = (run.tmp / "dump/raw/test/src_text").read_text().splitlines()
     hypotheses = (out / "text").read_text().splitlines()

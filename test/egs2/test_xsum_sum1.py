@@ -61,7 +61,7 @@ def test_from_articles_to_rouge(xsum):
         f" --out {DECODING}/test/score_rouge"
     )
     assert xsum.call("compare") == (
-        "compare --expdir exp/mini --task mt --corpus xsum --out exp/mini/RESULTS.md"
+        "compare exp/mini --corpus xsum --out exp/mini/RESULTS.md"
     )
     assert "stages 2-4: speech: there is none" in done.stdout
 

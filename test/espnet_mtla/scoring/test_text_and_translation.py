@@ -136,11 +136,13 @@ def test_the_command_writes_result_and_texts(tmp_path, capsys):
     assert "BLEU = 100.00" in capsys.readouterr().out
 
 
-def test_a_language_has_its_tokeniser():
-    """Chinese is counted in characters: 5 of 6, no word of 13a is the same."""
-    ref, hyp = ["猫坐在垫子上"], ["狗坐在垫子上"]
-    assert translation(ref, hyp)["bleu"] < 1
+def test_chinese_is_scored_by_character():
+    """Without spaces, a sentence would be one token, right or wrong."""
+    ref, hyp = ["我们今天学习机器翻译"], ["我们昨天学习机器翻译"]
+    spaced = translation([" ".join(ref[0])], [" ".join(hyp[0])])
     got = translation(ref, hyp, "zh")
-    assert got["bleu"] > 50 and "tok:zh" in got["signature"]
-    assert got["language"] == "zh"
+    assert got["bleu"] == spaced["bleu"] > 50
+    assert got["ter"] == spaced["ter"] == 10  # one of ten
+    assert "tok:zh" in got["signature"] and got["language"] == "zh"
+    assert (translation(ref, hyp)["bleu"], translation(ref, hyp)["ter"]) == (0, 100)
     assert bleu_p_values(ref * 9, hyp * 9, [ref * 9], "zh")[0] < 0.01
