@@ -79,7 +79,7 @@ train_lm() { # stage 7
 perplexity() { # stage 8: SET
   local gpu=0
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
-  after "${opt[dumpdir]}" "3.$1"
+  after "${opt[dumpdir]}" "$decoded_from.$1"
   reads "$lm/config.yaml" "$lm_model"
   py lm_perplexity --data_path_and_name_and_type "$raw/$1/${text_file[text]},text,text" \
     --train_config "$lm/config.yaml" --model_file "$lm_model" --output_dir "$lm/perplexity_$1" :: --ngpu "$gpu"

@@ -169,6 +169,20 @@ def test_the_target_text_of_translation(recipe):
     assert "--lm_file exp/mini/lm_train_lm_mini_tgt" in recipe.call("st_inference")
 
 
+def test_the_summaries(recipe_class, tmp_path):
+    xsum = recipe_class(tmp_path, "xsum/sum1")
+    given = ["--use_lm", "true", "--inference_args", "--lm_weight 0.2"]
+    xsum.ok(*given)
+    assert xsum.call("lm_stats").startswith("lm_stats --text data/mini/train/text ")
+    assert "dump/mini/raw/test/text,text,text" in xsum.call("lm_perplexity")
+    assert "_bpe_bpe600/valid.loss.ave.pth" in xsum.call("mt_inference")
+    # The stage that makes the test set's text here: another text, measured again.
+    stamp = xsum.dir / "dump/mini/logs/.stage_5.test"
+    stamp.write_text(stamp.read_text().replace("done ", "done 0"))
+    xsum.ok(*given, "--skip_data_prep", "true", "--stop_stage", "8")
+    assert xsum.commands == ["lm_perplexity"]
+
+
 @pytest.mark.parametrize(
     ("name", "units", "millions"),
     [("train_lm_transformer.yaml", 5000, 53.7), ("train_lm_mini.yaml", 150, 0.3)],
