@@ -41,8 +41,8 @@ class News:
         self.grammar = Grammar.load()
 
     def draw(self, rng: np.random.Generator) -> Article:
-        """Draw one article: three or four events of different kinds."""
-        kinds = rng.permutation(len(self.events))[: rng.integers(3, 5)]
+        """Draw one article: two or three events of different kinds."""
+        kinds = rng.permutation(len(self.events))[: rng.integers(2, 4)]
         main = rng.integers(len(kinds))
         lines, summary = self._tell(rng, _one(self.openings, rng)), ""
         for position, kind in enumerate(kinds):
