@@ -30,7 +30,7 @@ settle_lm() {
   lm_tag='' fusion=()
   if [[ ${opt[use_lm]} == false ]]; then return; fi
   read -ra lm_args <<<"${opt[lm_args]}"
-  of=$(basename "${units[text]}")
+  of=$(basename "${units[text]}")$(differing tgt_lang)
   if [[ -n ${opt[lm_train_text]} ]]; then of+=_$(tidy "$(basename "${opt[lm_train_text]}")"); fi
   lm_stats=${opt[expdir]}/lm_stats_$of
   lm=$(tidy "$(basename "${opt[lm_config]}" .yaml)" "${lm_args[@]}")_$of
@@ -45,8 +45,8 @@ lm_text() { # stage 6
   local train=(--text "${opt[datadir]}/$unperturbed/${text_file[text]}")
   local valid=(--text "${opt[datadir]}/${opt[valid_set]}/${text_file[text]}")
   local with=(--bpemodel "${units[text]}/bpe.model" --token_list "${units[text]}/tokens.txt")
-  after "${opt[datadir]}" 1
-  after "${units[text]}" 5.text
+  after "${opt[datadir]}" "$prepared"
+  after "${units[text]}" 5
   if [[ -n ${opt[lm_train_text]} ]]; then
     reads "${opt[lm_train_text]}"
     train+=(--lines "${opt[lm_train_text]}")
@@ -64,7 +64,7 @@ train_lm() { # stage 7
   local part args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
   after "$lm_stats" 6
-  after "${units[text]}" 5.text
+  after "${units[text]}" 5
   reads "${opt[lm_config]}"
   for part in train valid; do
     args+=("--${part}_data_path_and_name_and_type" "$lm_stats/$part/text,text,text"
@@ -76,11 +76,18 @@ train_lm() { # stage 7
   makes "$lm/config.yaml"
 }
 
+reads_lm() {
+  if [[ -e $lm/config.yaml && ! -e $lm_model ]]; then
+    fail "--inference_lm: $lm has no ${opt[inference_lm]}; its models: $(models_of "$lm")"
+  fi
+  reads "$lm/config.yaml" "$lm_model"
+}
+
 perplexity() { # stage 8: SET
   local gpu=0
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
   after "${opt[dumpdir]}" "$decoded_from.$1"
-  reads "$lm/config.yaml" "$lm_model"
+  reads_lm
   py lm_perplexity --data_path_and_name_and_type "$raw/$1/${text_file[text]},text,text" \
     --train_config "$lm/config.yaml" --model_file "$lm_model" --output_dir "$lm/perplexity_$1" :: --ngpu "$gpu"
   makes "$lm/perplexity_$1/ppl"
@@ -103,6 +110,6 @@ lm_stages() {
 # fuse: decoding depends on the language model, and gets it in `fusion`.
 fuse() {
   if [[ ${opt[use_lm]} == false ]]; then return; fi
-  reads "$lm/config.yaml" "$lm_model"
+  reads_lm
   fusion=(--lm_train_config "$lm/config.yaml" --lm_file "$lm_model")
 }

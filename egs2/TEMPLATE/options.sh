@@ -106,16 +106,23 @@ default_of() {
   fi
 }
 
+# resolved VALUE: with the values of the options that it names in braces.
+resolved() {
+  local value=$1 other
+  while [[ $value =~ \{([a-z_]+)\} ]]; do
+    other=${BASH_REMATCH[1]}
+    value=${value//"{$other}"/${opt[$other]}}
+  done
+  echo "$value"
+}
+
 set_defaults() {
-  local name other value
+  local name
   opt[mini]=${opt[mini]:-${option_default[mini]}}
   for name in "${option_names[@]}"; do
     if [[ ! -v option_given[$name] ]]; then opt[$name]=$(default_of "$name"); fi
   done
   for name in "${option_names[@]}"; do
-    while [[ ! -v option_given[$name] && ${opt[$name]} =~ \{([a-z_]+)\} ]]; do
-      other=${BASH_REMATCH[1]} value=${opt[$name]}
-      opt[$name]=${value//"{$other}"/${opt[$other]}}
-    done
+    if [[ ! -v option_given[$name] && ${opt[$name]} == *"{"* ]]; then opt[$name]=$(resolved "${opt[$name]}"); fi
   done
 }

@@ -69,6 +69,17 @@ print_usage() {
 # tidy WORD...: the words as part of a file name.
 tidy() { local IFS=_ && tr -d '=' <<<"${*//--/}" | tr -c '[:alnum:]._\n-' _; }
 
+# differing NAME...: those of these options that were given another value than the default, as part
+# of a name: what they tell apart stands beside each other.
+differing() {
+  local name
+  for name in "$@"; do
+    if [[ -v option_given[$name] && ${opt[$name]} != "$(resolved "$(default_of "$name")")" ]]; then
+      printf '_%s%s' "$name" "$(tidy "${opt[$name]}")"
+    fi
+  done
+}
+
 cores() { (unset OMP_NUM_THREADS && nproc 2>/dev/null) || getconf _NPROCESSORS_ONLN; }
 
 gpus() { if nvidia-smi -L >/dev/null 2>&1; then echo 1; else echo 0; fi; }
@@ -93,6 +104,8 @@ check_options() {
       if [[ -z $file ]]; then fail "--python: cannot run ${opt[python]}"; fi
     fi
     if [[ ! -e $file ]]; then fail "--$name: no such file or folder: $file"; fi
+    # The default, written in another way, is no other file.
+    if [[ $file -ef $(default_of "$name") ]]; then file=$(default_of "$name"); fi
     opt[$name]=$file
   done
   ((opt[stage] <= opt[stop_stage])) ||
@@ -119,7 +132,10 @@ check_options() {
 
 # What depends on the machine, and where things go.
 settle() {
-  local name config=${opt[${task}_config]} tag
+  local config=${opt[${task}_config]} tag differs
+  differs=$(differing tgt_lang train_set local_data_opts nbpe src_nbpe tgt_nbpe bpemode max_units \
+    entities feats_normalize speed_perturb_factors seed)
+  prepared=1${opt[tgt_lang]+.${opt[tgt_lang]}} # the unit of stage 1
   unperturbed=${opt[train_set]}
   if ((${#factors[@]})); then opt[train_set]+=_sp; fi
   read -ra test_sets <<<"${opt[test_sets]}"
@@ -136,13 +152,10 @@ settle() {
   corpus_dir=${opt[$corpus]:-${opt[datadir]}/downloads/$corpus_folder}
   raw=${opt[dumpdir]}/raw
   if [[ ${opt[pretrain_asr]-false} == true ]]; then
-    opt[pretrained_asr]=${opt[expdir]}/asr_pretraining/valid.acc.ave.pth
+    pretraining=pretraining$differs
+    opt[pretrained_asr]=${opt[expdir]}/asr_$pretraining/valid.acc.ave.pth
   fi
-  tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")
-  for name in tgt_lang nbpe src_nbpe tgt_nbpe bpemode max_units entities feats_normalize speed_perturb_factors seed; do
-    # Models that these tell apart stand beside each other.
-    if [[ -v option_given[$name] && ${opt[$name]} != "$(default_of "$name")" ]]; then tag+=_$name$(tidy "${opt[$name]}"); fi
-  done
+  tag=$(tidy "$(basename "$config" .yaml)" "${opt[decoder]}" "${decoder_args[@]}" "${train_args[@]}")$differs
   if [[ -n ${opt[pretrained_asr]-} ]]; then tag+=_pretrained; fi
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
@@ -168,10 +181,8 @@ check_recipe() {
   local problem args=(--task "$task" --config "${opt[${task}_config]}" --config "$decoder_config")
   if ! wanted 11; then return; fi
   if [[ $task == st ]]; then args+=(--tgt_lang "${opt[tgt_lang]}"); fi
-  # ESPnet's parsers take many seconds to load; where this file is, they have taken these options.
-  if [[ ! -e $experiment/config.yaml ]]; then
-    args+=(--train_args="${opt[${task}_args]}" --inference_args="${opt[inference_args]}")
-  fi
+  args+=(--train_args="${opt[${task}_args]}" --inference_args="${opt[inference_args]}")
+  if [[ ${opt[use_lm]} == true ]]; then args+=(--lm_args="${opt[lm_args]}"); fi
   problem=$("${opt[python]}" -m espnet_mtla.bin.check_recipe "${args[@]}" "${decoder_conf[@]}" \
     2>&1 >/dev/null) || fail "$(tail -n 1 <<<"$problem")"
 }

@@ -14,14 +14,14 @@ prepare() { # stage 1
 }
 
 perturb() { # stage 2
-  after "${opt[datadir]}" 1
+  after "${opt[datadir]}" "$prepared"
   py perturb_speed --data "${opt[datadir]}/$unperturbed" --factors "${factors[@]}" \
     --out "${opt[datadir]}/${opt[train_set]}"
   makes "${opt[datadir]}/${opt[train_set]}/wav.scp"
 }
 
 format() { # stage 3: SET FOLDER
-  after "${opt[datadir]}" 1
+  after "${opt[datadir]}" "$prepared"
   if [[ $1 != "$unperturbed" && $1 == "${opt[train_set]}" ]]; then after "${opt[datadir]}" 2; fi
   py format_wav_scp --data "${opt[datadir]}/$1" --out "$2/$1" --fs "${opt[fs]}" \
     --audio_format "${opt[audio_format]}" :: --nj "${opt[nj]}"
@@ -36,24 +36,25 @@ filter() { # stage 4: SET
 }
 
 make_tokens() { # stage 5: TEXT
-  local text from=$raw/${opt[train_set]} files=()
+  local text from=$raw/${opt[train_set]} files=() args=()
+  if [[ $1 == text ]]; then args=("${token_args[@]}"); fi
   if ((${#speech[@]})); then
     after "${opt[dumpdir]}" "4.${opt[train_set]}"
   else
-    after "${opt[datadir]}" 1
+    after "${opt[datadir]}" "$prepared"
     from=${opt[datadir]}/${opt[train_set]}
   fi
   for text in "${texts[@]}"; do
     if [[ ${units[$text]} == "${units[$1]}" ]]; then files+=("$from/${text_file[$text]}"); fi
   done
   py tokens --text "${files[@]}" --nbpe "${nbpe[$1]}" --bpemode "${opt[bpemode]}" \
-    "${token_args[@]}" --out "${units[$1]}"
+    "${args[@]}" --out "${units[$1]}"
   makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
 }
 
 cut_articles() { # stage 5, without speech: SET
-  after "${opt[datadir]}" 1
-  after "${units[text]}" 5.text
+  after "${opt[datadir]}" "$prepared"
+  after "${units[text]}" 5
   py cut_text --data "${opt[datadir]}/$1" --bpemodel "${units[text]}/bpe.model" \
     --max_units "${opt[max_units]}" --out "$raw/$1"
   makes "$raw/$1/src_text"
@@ -62,7 +63,7 @@ cut_articles() { # stage 5, without speech: SET
 # asr.sh is ../asr1/run.sh by a link: run in this folder it shares the data, and its own stamps say
 # what is left to do.
 pretrain() { # before stage 11
-  local name options=(--stop_stage=11 --asr_tag=pretraining)
+  local name options=(--stop_stage=11 --asr_tag="$pretraining")
   options+=(--train_set="$unperturbed" --nbpe="${opt[src_nbpe]}")
   for name in mini "$corpus" tgt_lang num_train num_dev num_test local_data_opts datadir dumpdir \
     expdir valid_set test_sets audio_format fs speed_perturb_factors min_wav_duration \
@@ -83,7 +84,7 @@ train_model() { # stage 11
   local text file part set args=() gpu_args=()
   if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
   for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "$trained_from.$set"; done
-  for text in "${vocabularies[@]}"; do after "${units[$text]}" "5.$text"; done
+  for text in "${vocabularies[@]}"; do after "${units[$text]}" 5; done
   reads "${opt[${task}_config]}" "$decoder_config"
   args=(--config "${opt[${task}_config]}" --config "$decoder_config")
   for text in "${texts[@]}"; do
@@ -118,6 +119,7 @@ decode() { # stage 12: SET
     fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
   fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
+  record+="threads $OMP_NUM_THREADS"$'\n' # seconds are compared
   fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/$input" \
@@ -134,6 +136,10 @@ score() { # stage 13
       "${score_args[@]}" --out "$decoding/$set/$score_dir"
     makes "$decoding/$set/$score_dir"
   done
+}
+
+tabulate() { # stage 13, of all that was scored
+  reads "${opt[expdir]}/${task}_"*/*/*/"$score_dir"/result.json
   py compare "${opt[expdir]}" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md"
   makes "${opt[expdir]}/RESULTS.md"
 }
@@ -166,14 +172,14 @@ run_speech_stages() {
 
 run_stages() {
   local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
-  if wanted 1; then run_unit 1 "data preparation" "$data" prepare; fi
+  if wanted 1; then run_unit "$prepared" "data preparation" "$data" prepare; fi
   if ((${#speech[@]})); then
     run_speech_stages
   elif wanted 2; then
     echo "stages 2-4: speech: there is none"
   fi
   if wanted 5; then
-    for text in "${vocabularies[@]}"; do run_unit "5.$text" "units of $text" "${units[$text]}" make_tokens "$text"; done
+    for text in "${vocabularies[@]}"; do run_unit 5 "units of $text" "${units[$text]}" make_tokens "$text"; done
     if ! ((${#speech[@]})); then
       for set in "$train" "$valid" "${test_sets[@]}"; do run_unit "5.$set" "cut $set" "$dump" cut_articles "$set"; done
     fi
@@ -188,6 +194,7 @@ run_stages() {
   fi
   if wanted 13; then
     run_unit 13 scoring "$decoding" score
+    run_unit 13.table comparison "${opt[expdir]}" tabulate
     cat "${opt[expdir]}/RESULTS.md"
   fi
 }

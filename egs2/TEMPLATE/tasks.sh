@@ -56,7 +56,7 @@ describe_task() {
       units[text]=$lists/tgt_bpe_${opt[bpemode]}${nbpe[text]}_tc_$tgt
       units[src_text]=$lists/src_bpe_${opt[bpemode]}${nbpe[src_text]}_lc.rm_en
       scorer=score_st score_dir=score_bleu score_args=(--tgt_lang "$tgt")
-      # NFKC would make their punctuation Latin, also in what is decoded.
+      # NFKC would make the target's punctuation Latin, also in what is decoded.
       case $tgt in ja | zh) token_args=(--normalization identity) ;; esac
       # As in the paper: an encoder that has learnt from transcripts needs no CTC beside it.
       pretrained_args=(--model_conf asr_weight=0.0)
@@ -67,6 +67,9 @@ describe_task() {
       nbpe=([text]=${opt[nbpe]})
       text_file=([text]=${opt[text_name]})
       units[text]=${opt[datadir]}/token_list/bpe_${opt[bpemode]}${nbpe[text]}
+      if [[ -v opt[tgt_lang] ]]; then # those of speech translation's source text
+        units[text]=${opt[datadir]}/en-${opt[tgt_lang]}_token_list/src_bpe_${opt[bpemode]}${nbpe[text]}_lc.rm_en
+      fi
       scorer=score_asr score_dir=score_wer score_args=(--bpemodel "${units[text]}/bpe.model")
       ;;
     slu)
@@ -92,4 +95,6 @@ describe_task() {
       scorer=score_sum score_dir=score_rouge score_args=()
       ;;
   esac
+  local text
+  for text in "${texts[@]}"; do units[$text]+=$(differing train_set local_data_opts); done
 }

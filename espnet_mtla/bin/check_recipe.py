@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tgt_lang", help="language whose BLEU will be computed")
     parser.add_argument("--train_args", default="", help="further options of training")
     parser.add_argument("--inference_args", default="", help="and of decoding")
+    parser.add_argument("--lm_args", default="", help="and of the language model")
     args = parser.parse_args(argv)
     conf = merged_config(args.config)
     check_decoder(conf, args.decoder_conf)
@@ -104,6 +105,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         espnet = task_class(args.task).get_parser()
         check_args(f"{args.task}_args", espnet, args.train_args.split())
+    if args.lm_args:
+        from espnet_mtla import compat
+
+        espnet = compat.task_class("lm").get_parser()
+        check_args("lm_args", espnet, args.lm_args.split())
     if args.inference_args:
         from espnet_mtla.bin.inference import DATA, inference_parser
 

@@ -55,7 +55,7 @@ case $command in
   lm_stats) touch_all "$out"/{text,text_shape.bpe} ;;
   lm_perplexity) touch_all "$out/ppl" && echo 3.25 >"$out/ppl" ;;
   *_inference) touch_all "$out"/{text,efficiency.json} && echo $$ >>"$out/efficiency.json" ;;
-  score_*) touch_all "$out" ;;
+  score_*) touch_all "$out/result.json" && echo "$out $$" >"$out/result.json" ;;
   compare) echo '|model|BLEU|' >"$out" ;;
   *) echo "error: no command $command"; exit 1 ;;
 esac

@@ -11,7 +11,7 @@ EXP = "exp/mini/st_train_st_mini_mtla"
 def test_a_rerun_skips_everything_and_prints_the_table(finished):
     done = finished.ok()
     assert finished.calls == []
-    assert done.stdout.count("done already") == 13
+    assert done.stdout.count("done already") == 14
     assert done.stdout.splitlines()[-1] == "|model|BLEU|"
     finished.ok(
         "--nj", "5", "--num_threads", "3", "--ngpu", "2", "--gpu_inference", "false"
@@ -134,3 +134,32 @@ def test_two_runs_at_once_share_the_work(recipe):
     assert (first.returncode, second.returncode) == (0, 0)
     assert "stage 1: waiting for another run.sh that is in data preparation" in said
     assert sorted(recipe.commands) == sorted(recipe.PIPELINE + recipe.rest("st_train"))
+
+
+def test_what_tells_data_apart_stands_beside_the_default(recipe):
+    recipe.ok()
+    first = recipe.call("st_train")
+    recipe.ok("--local_data_opts", "--splits train")
+    train, tokens = recipe.call("st_train"), recipe.call("tokens")
+    assert "_mtla_local_data_optssplits_train --seed" in train
+    assert tokens.endswith("_tc_de_local_data_optssplits_train")
+    recipe.ok()
+    assert "st_train" not in recipe.commands and first != train
+
+
+def test_the_default_file_written_out_is_no_other(recipe):
+    recipe.ok()
+    recipe.ok("--st_config", "conf/train_st_mini.yaml", cwd=recipe.dir)
+    assert recipe.calls == []
+
+
+def test_a_result_that_is_gone_leaves_the_table(recipe):
+    recipe.ok()
+    recipe.ok("--decoder", "mha")
+    assert recipe.commands[-1] == "compare"
+    recipe.ok("--decoder", "mha")
+    assert recipe.calls == []
+    (found,) = recipe.dir.glob("exp/mini/st_*_mtla/*/tst-HE*/score_bleu/result.json")
+    found.unlink()
+    recipe.ok("--decoder", "mha")
+    assert recipe.commands == ["compare"]
