@@ -42,7 +42,7 @@ def test_a_failing_stage_ends_with_its_error_and_a_rerun_goes_on_there(recipe):
     )
     done = recipe.run()
     units = "data/mini/en-de_token_list/tgt_bpe_unigram300_tc_de"
-    log = f"{units}/logs/stage_5.text.log"
+    log = f"{units}/logs/stage_5.log"
     assert done.returncode == 1
     assert done.stderr == (
         "run.sh: stage 5 (units of text) failed: error: --nbpe 150 is too many for 9 words;"
