@@ -8,8 +8,9 @@ import pytest
 @pytest.fixture(scope="module")
 def recipe(real_run):
     config = "must_c/st1/conf/train_st_mini.yaml"
-    sets = ("--test_sets", "tst-COMMON.en-de")
-    return real_run("must_c/st1", "st", config, 2, "--nbpe", "80", *sets)
+    options = ("--nbpe", "80", "--test_sets", "tst-COMMON.en-de")
+    options += ("--pretrain_asr", "true")
+    return real_run("must_c/st1", "st", config, 2, *options)
 
 
 def decoded(tmp, name):
@@ -77,14 +78,17 @@ def test_a_rerun_does_nothing_but_print(recipe):
 
 def test_recognition_from_nothing_to_the_table(real_run):
     config = "librispeech/asr1/conf/train_asr_mini.yaml"
-    run = real_run("ami/asr1", "asr", config, 1, "--nbpe", "60", "--decoder", "mqa")
-    row = row_of(run.first, "mqa")
+    options = ("--nbpe", "60", "--decoder", "mqa", "--decoder_args", "context=cross")
+    options += ("--use_lm", "true", "--inference_tag", "fused")
+    run = real_run("ami/asr1", "asr", config, 1, *options)
+    row = row_of(run.first, "mqa, cross")
     assert float(row["WER"]) >= 0  # after one epoch it may well be above 100
     assert row["cache/token"] == "72"  # two times one head of 36
-    out = run.tmp / "exp/asr_tiny/decode_asr_mini_asr_model_valid.acc.ave/ihm_eval"
+    out = run.tmp / "exp/asr_tiny/fused/ihm_eval"
     score = json.loads((out / "score_wer/result.json").read_text("utf-8"))
     assert {"wer", "cer", "ter"} <= score.keys() and score["sentences"] == 12
     assert score["wer"] == float(row["WER"])
+    assert "stage 8: perplexity of ihm_eval: " in run.first
     assert "/ihm_eval|12|" in run.first  # ESPnet's table of errors
 
 
