@@ -21,7 +21,6 @@ from espnet2.legacy.nets.scorer_interface import (
     BatchPartialScorerInterface,
     BatchScorerInterface,
 )
-from espnet2.mt.frontend.embedding import Embedding
 from espnet2.torch_utils.device_funcs import (
     is_out_of_memory_error,
     release_accelerator_memory,
@@ -35,7 +34,6 @@ __all__ = [
     "AbsDecoder",
     "AbsFrontend",
     "BatchScorerInterface",
-    "Embedding",
     "PositionwiseFeedForward",
     "TooShortUttError",
     "is_out_of_memory_error",

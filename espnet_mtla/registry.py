@@ -1,4 +1,4 @@
-"""Puts our classes among the choices of ESPnet's tasks."""
+"""Puts the decoders into ESPnet's tasks, through their ``decoder_choices``."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,6 @@ from espnet_mtla.decoder.variants import (
     MTLADecoder,
 )
 from espnet_mtla.errors import InputError
-from espnet_mtla.frontend import TextEmbedding
 
 DECODERS = {
     "mha": MHADecoder,
@@ -23,12 +22,8 @@ DECODERS = {
 """Name in a YAML file (``decoder: mtla``) and class."""
 
 
-FRONTENDS = {"text": TextEmbedding}
-"""Likewise (``frontend: text``), for what reads text."""
-
-
 def register(tasks: Iterable[str] = compat.TASKS) -> None:
-    """Make our classes choices of ESPnet's tasks; calling again is harmless.
+    """Make our decoders choices of ESPnet's tasks; calling again is harmless.
 
     Args:
         tasks: of :data:`compat.TASKS`. Importing one costs seconds.
@@ -41,17 +36,11 @@ def register(tasks: Iterable[str] = compat.TASKS) -> None:
     for task in tasks:
         if task not in compat.TASKS:
             raise InputError(f"task {task!r}: give one of {', '.join(compat.TASKS)}")
-        _add(task, "decoder", DECODERS)
-        if task == "mt":
-            _add(task, "frontend", FRONTENDS)
-
-
-def _add(task: str, kind: str, classes: dict[str, type]) -> None:
-    choices = getattr(compat.task_module(task), f"{kind}_choices")
-    for name, ours in classes.items():
-        taken = choices.classes.get(name, ours)
-        if taken is not ours:
-            raise ValueError(f"{task}: {kind} {name!r} is taken by {taken}")
-        if choices.base_type and not issubclass(ours, choices.base_type):
-            raise ValueError(f"{task}: {kind}s must be {choices.base_type} now")
-        choices.classes[name] = ours
+        choices = compat.task_module(task).decoder_choices
+        for name, decoder in DECODERS.items():
+            taken = choices.classes.get(name, decoder)
+            if taken is not decoder:
+                raise ValueError(f"{task}: decoder {name!r} is taken by {taken}")
+            if choices.base_type and not issubclass(decoder, choices.base_type):
+                raise ValueError(f"{task}: decoders must be {choices.base_type} now")
+            choices.classes[name] = decoder

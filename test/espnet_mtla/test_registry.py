@@ -1,4 +1,4 @@
-"""Our names among the choices of ESPnet's tasks."""
+"""Our names among the decoders of ESPnet's tasks."""
 
 import pytest
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
@@ -18,12 +18,6 @@ def test_every_task_takes_our_decoders(task):
     parser = compat.task_class(task).get_parser()
     action = next(a for a in parser._actions if a.dest == "decoder")
     assert set(registry.DECODERS) < set(action.choices)
-
-
-def test_text_to_text_takes_our_front_end():
-    registry.register(["mt"])
-    choices = compat.task_module("mt").frontend_choices
-    assert choices.get_class("text") is registry.FRONTENDS["text"]
 
 
 def test_a_foreign_name_is_not_overwritten(monkeypatch):
