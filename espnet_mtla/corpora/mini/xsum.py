@@ -1,6 +1,6 @@
 """XSum's layout: articles with one-sentence summaries as jsonl, no audio.
 
-An article opens with a sentence that says nothing, then tells of some events, of
+An article opens with a sentence that says nothing, then tells of two events, of
 which one is announced as the main one. The summary is about that, in words of
 its own, with particulars from two sentences: no sentence copied is the summary.
 """
@@ -41,8 +41,8 @@ class News:
         self.grammar = Grammar.load()
 
     def draw(self, rng: np.random.Generator) -> Article:
-        """Draw one article: two or three events of different kinds."""
-        kinds = rng.permutation(len(self.events))[: rng.integers(2, 4)]
+        """Draw one article: two events of different kinds."""
+        kinds = rng.permutation(len(self.events))[:2]
         main = rng.integers(len(kinds))
         lines, summary = self._tell(rng, _one(self.openings, rng)), ""
         for position, kind in enumerate(kinds):
