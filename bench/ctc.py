@@ -44,9 +44,9 @@ CASES = (
     Case(),
     Case(margin=100),
     Case(vocabulary=500),
-    Case(frames=750, tokens=20),
-    Case(beam=50, tokens=10),
-    Case(utterances=8, tokens=10),
+    Case(frames=750),
+    Case(beam=50),
+    Case(utterances=8),
 )
 
 

@@ -73,20 +73,19 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         self.labels = torch.arange(self.n_vocab, device=logp.device)
         self.utterances = torch.arange(n_utt, device=logp.device)
         self.boundaries = torch.arange(n_frames + 1, device=logp.device)
-        # frames of a label lie together: a step reads few labels, all frames
-        posteriors = logp.transpose(1, 2).double().exp_()  # (B, V, T)
-        posteriors = posteriors.contiguous()
         lengths = torch.full_like(self.utterances, n_frames)
         if xs_lengths is not None:
             lengths = xs_lengths.to(logp.device)
             padded = self.boundaries[:-1] >= lengths[:, None]
-            posteriors.masked_fill_(padded[:, None], 0.0)
-            posteriors[:, BLANK].masked_fill_(padded, 1.0)
-        self.posteriors = posteriors.view(-1, n_frames)  # (B * V, T)
+            logp = logp.masked_fill(padded[..., None], -torch.inf)
+            logp[..., BLANK].masked_fill_(padded, 0.0)
+        # frames of a label lie together: a step reads few labels, all frames
+        posteriors = logp.transpose(1, 2).contiguous().double().exp_()  # (B, V, T)
+        self.posteriors = posteriors.view(-1, n_frames)
         self.silence = sums_before(log(posteriors[:, BLANK]))  # X_b, (B, T + 1)
         self.window = None
         if self.window_margin > 0:
-            spoken = posteriors.argmax(1) != BLANK
+            spoken = logp.argmax(2) != BLANK
             self.window = CTCWindow(spoken, lengths, self.window_margin)
 
     def batch_score_partial(
@@ -131,14 +130,9 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
             total = torch.logaddexp(label, blank)
         ending = total[:, -1:]
         if self.window is not None:
-            reached = total[:, 1:].argmax(1)
-            live = last != self.eos
-            start, moved = self.window.move(reached, live, bounds[0])
-            outside = self.boundaries < start[:, None]
-            outside |= self.boundaries >= moved[:, 2:]
+            outside, *bounds = self.window.move(total, last != self.eos, *bounds)
             total = total.masked_fill(outside, -torch.inf)
             blank = blank.masked_fill(outside, -torch.inf)
-            bounds = [moved]
 
         if ids is None:
             ids = self.labels.expand(n_hyp, -1)

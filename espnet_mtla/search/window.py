@@ -34,27 +34,30 @@ class CTCWindow:
         return self.enough.new_tensor([0, 1, 0]).expand(n_hyp, 3)
 
     def move(
-        self, reached: torch.Tensor, live: torch.Tensor, bounds: torch.Tensor
+        self, total: torch.Tensor, live: torch.Tensor, bounds: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Move the windows on to where the hypotheses are.
 
         Args:
-            reached: the likeliest newest frame of each hypothesis, ``(N,)``.
+            total: log probability of each hypothesis at the boundaries between
+                frames, ``(N, T + 1)``.
             live: hypotheses that have not ended, ``(N,)``.
             bounds: of the last step, ``(N, 3)``.
 
         Returns:
-            The first frame of each hypothesis's window, ``(N,)``, and the bounds
-            ``(N, 3)``: first and last frame reached, the window's end.
+            Boundaries before frames outside the window, ``(N, T + 1)``, and the
+            bounds, ``(N, 3)``: first and last frame reached, the window's end.
         """
         n_utt, n_frames = self.enough.shape
         first_before, last_before, _ = bounds.view(n_utt, -1, 3)[:, 0].unbind(1)
-        reached, live = reached.view(n_utt, -1), live.view(n_utt, -1)
+        reached, live = total[:, 1:].argmax(1).view(n_utt, -1), live.view(n_utt, -1)
         first = reached.masked_fill(~live, n_frames).amin(1).maximum(first_before)
         last = reached.masked_fill(~live, 0).amax(1).maximum(last_before)
         enough = self.enough.gather(1, last.clamp(max=n_frames - 1)[:, None])[:, 0]
         start = last_before.minimum(first - self.margin)
         end = enough.maximum(last + self.margin + 1)
         n_hyp = reached.shape[1]
+        frames = torch.arange(n_frames + 1, device=total.device)
+        outside = (frames < start[:, None]) | (frames >= end[:, None])
         bounds = torch.stack((first, last, end), 1)
-        return start.repeat_interleave(n_hyp), bounds.repeat_interleave(n_hyp, 0)
+        return outside.repeat_interleave(n_hyp, 0), bounds.repeat_interleave(n_hyp, 0)
