@@ -33,6 +33,7 @@ __all__ = [
     "TASKS",
     "AbsDecoder",
     "AbsFrontend",
+    "BatchPartialScorerInterface",
     "BatchScorerInterface",
     "PositionwiseFeedForward",
     "TooShortUttError",
