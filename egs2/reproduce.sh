@@ -19,7 +19,8 @@ option corpora text "" "file that says where the real corpora are, a line \"name
 option recipes text "must_c/st1 xsum/sum1 ami/asr1 slurp/slu1" "recipes"
 option decoders text "mha mqa gqa mla mtla mtla:temporal_stride=3 mtla:temporal_stride=4" \
   "decoders, with options as in mha:context=cross or mla:q_lora_rank=64,kv_lora_rank=128"
-option run_args text "" "further options of every run.sh, as in \"--ngpu 4 --nj 16\""
+option run_args text "" \
+  "further options of every run.sh, as in \"--ngpu 4 --nj 16\"; no value of theirs can hold spaces"
 
 print_usage() {
   echo "Usage: reproduce.sh --mini true | --corpora FILE [--name value ...]"
@@ -52,9 +53,9 @@ read_corpora() { # FILE
   done <"$1"
 }
 
-# Everything that can be refused is refused here, before any work.
+# Before any work: what run.sh refuses itself, as an option that it does not know, comes later.
 check_options() {
-  local recipe decoder known
+  local recipe decoder known arg
   if [[ ${opt[mini]} == false && -z ${opt[corpora]} ]]; then
     fail "which corpora? give --mini true for small synthetic ones, or --corpora FILE for the real ones"
   elif [[ ${opt[mini]} == true && -n ${opt[corpora]} ]]; then
@@ -64,6 +65,9 @@ check_options() {
   read -ra decoders <<<"${opt[decoders]}"
   read -ra run_args <<<"${opt[run_args]}"
   if ((!${#recipes[@]} || !${#decoders[@]})); then fail "--recipes and --decoders: name at least one"; fi
+  for arg in "${run_args[@]}"; do
+    if [[ ${arg%%=*} == --expdir ]]; then fail "--run_args: leave out --expdir: tables are looked for in the recipes' exp"; fi
+  done
   mapfile -t known < <(cd "$egs2" && printf '%s\n' */*/run.sh | sed 's|/run\.sh$||')
   mapfile -t known_corpora < <(printf '%s\n' "${known[@]%/*}" | uniq)
   for recipe in "${recipes[@]}"; do one_of "--recipes: no recipe" "$recipe" "${known[@]}"; done

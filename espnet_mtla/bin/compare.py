@@ -19,7 +19,14 @@ from espnet_mtla.errors import InputError
 
 def environment() -> dict[str, str]:
     """Describe the software, as ESPnet's ``show_asr_result.sh`` does."""
-    packages = ("espnet", "torch", "sacrebleu", "rapidfuzz", "espnet_mtla")
+    packages = (
+        "espnet",
+        "torch",
+        "sacrebleu",
+        "rouge-score",
+        "rapidfuzz",
+        "espnet_mtla",
+    )
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "python version": platform.python_version(),

@@ -254,10 +254,12 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     write_outputs(out, keys, results, args.nbest)
     decoder = recognizer.model.decoder
     attention = getattr(decoder, "attention", None)
+    source = getattr(decoder.layers[0], "src_attn", None) if attention else None
     summary = {
         **meter.result(),
         "cache_bytes": cache.peak,
         "cache_elements": attention.cache_elements if attention else None,
+        "source_elements": source.cache_elements if source else None,
         "utterances": len(keys),
         recognizer.input.measure: round(sum(sizes) / recognizer.input.unit, 2),
         "parameters": sum(p.numel() for p in recognizer.model.parameters()),

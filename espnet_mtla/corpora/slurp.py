@@ -27,7 +27,8 @@ from espnet_mtla.errors import InputError
 
 SPLITS = ("train", "devel", "test")
 SYNTHETIC = "train_synthetic"
-# Recordings that the jsonl files list (as in the tables of SLURP's paper, EMNLP 2020).
+# Recordings that the jsonl files list: of the splits, as the dataset's card at Hugging
+# Face has them; of the synthetic data, SLURP's paper (EMNLP 2020), not looked up again.
 PUBLISHED = {"train": 50628, "devel": 8690, "test": 13078, SYNTHETIC: 69253}
 
 logger = logging.getLogger(__name__)
@@ -202,11 +203,6 @@ def prepare_slurp(
         if split == "train" and synthetic:
             path = dataset / f"{SYNTHETIC}.jsonl"
             _read_file(read[split], path, audio / "slurp_synth", claimed, None)
-        if not read[split].wavs:
-            raise InputError(
-                f"{audio}/slurp_real has no recording of {split}: "
-                "run SLURP's scripts/download_audio.sh"
-            )
     lines = []
     for split in splits:
         read[split].write(Path(out) / split)
@@ -219,7 +215,7 @@ def _read_file(
     split: Split, path: Path, folder: Path, claimed: set, speakers: dict | None
 ) -> None:
     """Add the entries of one jsonl file; ``speakers`` is ``None`` for synthetic."""
-    missing = []
+    missing, before = [], len(split.wavs)
     present = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     for meaning, recordings in read_records(path):
         for name in recordings:
@@ -241,6 +237,12 @@ def _read_file(
                 split.wavs[utterance] = folder / name
                 split.speakers[utterance] = f"slurp_{speaker}"
                 split.meanings[utterance] = meaning
+    if len(split.wavs) == before:
+        alone = ", or do without --synthetic true" if speakers is None else ""
+        raise InputError(
+            f"{folder} has no recording of {path.stem}: "
+            f"run SLURP's scripts/download_audio.sh{alone}"
+        )
     if missing:
         logger.warning(
             "%s: %d recordings are not there, as %s: see missing_audio",

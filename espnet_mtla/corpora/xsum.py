@@ -121,9 +121,9 @@ def prepare_xsum(
     corpus = Path(corpus)
     unknown = [split for split in splits if split not in SPLITS]
     if unknown:
-        raise InputError(f"--splits {unknown[0]}: choose from {', '.join(SPLITS)}")
+        raise InputError(f"no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
     if not corpus.is_dir():
-        raise InputError(f"--corpus {corpus} is missing: give XSum's folder")
+        raise InputError(f"{corpus} is missing: give XSum's folder")
     sources = {split: _source(corpus, split) for split in splits}
     published = {} if is_mini(corpus) else PUBLISHED
     lines = []
@@ -158,13 +158,15 @@ def _source(corpus: Path, split: str) -> Iterator[Row]:
     lists = [path for place in around for path in sorted(place.glob("*SPLIT*.json"))]
     if not folder.is_dir() or not lists:
         raise InputError(
-            f"--corpus {corpus} has no {split}*.parquet, .arrow or .jsonl, nor "
+            f"{corpus} has no {split}*.parquet, .arrow or .jsonl, nor "
             f"{_RAW} with the JSON file of its splits: give XSum's folder"
         )
     try:
         return read_raw(folder, json.loads("\n".join(read_lines(lists[0])))[split])
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{lists[0]} does not list the ids of {split}") from None
+        raise InputError(
+            f"{lists[0]} does not list the ids of {split}: fetch it again"
+        ) from None
 
 
 def _jsonl(path: Path) -> Iterator[Mapping]:
@@ -173,7 +175,9 @@ def _jsonl(path: Path) -> Iterator[Mapping]:
             try:
                 yield json.loads(line)
             except ValueError:
-                raise InputError(f"{path} line {number} is not JSON") from None
+                raise InputError(
+                    f"{path} line {number} is not JSON: fetch the corpus again"
+                ) from None
 
 
 def _arrow(path: Path) -> Iterator[Mapping]:

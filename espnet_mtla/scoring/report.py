@@ -49,11 +49,13 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         mine = settings[setting]
         corpus, task, test_set, *_ = setting
         paper = papers[corpus, task]
-        if paper and test_set != paper["set"]:
+        entities = "slu_f1" in mine[0].score  # the paper's targets have none
+        if paper and (test_set != paper["set"] or entities):
             paper = None
         table = comparison(mine, paper)
         name = f"{corpus}/{task}" if corpus else task
-        lines += ["", f"## {name}: {test_set}, {mine[0].cost['utterances']} utterances"]
+        head = f"## {name}: {test_set}, {mine[0].cost['utterances']} utterances"
+        lines += ["", head + ", with entities" * entities]
         lines += ["", _conditions(mine[0]), "", markdown(table, task)]
         if paper:
             lines += ["", f"Paper's columns: {paper['title']}, on its own corpus,"]
@@ -76,7 +78,8 @@ def _conditions(row: Trained) -> str:
     described = (
         f"{row.decoding}: {amount}, beam {cost['beam_size']}, at most "
         f"{cost['batch_size']} utterances and {cost['batch_frames']} {unit} a batch, "
-        f"{cost['device']}, {cost['threads']} threads, {cost['dtype']}; memory is "
+        f"{cost['device']}, {cost['threads']} threads, {cost['dtype']}, PyTorch "
+        f"{cost.get('torch', 'not known')}; memory is "
         f"{cost['memory_is']}, its average is compared"
     )
     signature = row.score.get("signature")

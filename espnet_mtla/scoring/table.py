@@ -48,6 +48,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
             and round(mha["average_memory"] / cost["average_memory"], 2),
             "parameters": cost["parameters"],
             "cache_elements": cost["cache_elements"],
+            "source_elements": cost.get("source_elements"),
             "cache_bytes": cost["cache_bytes"],
         }
         if row.task == "st":
@@ -97,6 +98,7 @@ def markdown(table: list[dict], task: str) -> str:
         ("reduction", "reduction", 1, 2),
         ("params M", "parameters", 1e6, 2),
         ("cache/token", "cache_elements", 1, 0),
+        ("cache/frame", "source_elements", 1, 0),
         ("cache MiB", "cache_bytes", MIB, 2),
         *((f"paper: {name}", f"paper_{field}", 1, 2) for name, field, *_ in scores),
         ("paper: time s", "paper_seconds", 1, 1),

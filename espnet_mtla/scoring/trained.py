@@ -1,6 +1,7 @@
 """Finds what was trained, decoded and scored under experiment directories."""
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -12,16 +13,29 @@ from typing import NamedTuple
 import yaml
 
 from espnet_mtla.corpora.datadir import read_lines
+from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.registry import DECODERS
 
-SETTING = ("beam_size", "batch_size", "batch_frames", "device", "threads", "dtype")
-DECODER = ("attention_heads", "linear_units", "num_blocks", "context")
-TRAINING = (
-    *("frontend_conf", "encoder", "encoder_conf", "model_conf", "init_param", "seed"),
-    *("token_list", "optim_conf", "scheduler_conf", "batch_bins", "max_epoch"),
+SETTING = (
+    *("beam_size", "batch_size", "batch_frames"),
+    *("device", "threads", "dtype", "torch"),
 )
-ORDER = ("mha", "mqa", "gqa", "mla", "mtla")
+COMMON = {
+    name: option.default
+    for name, option in inspect.signature(PromptDecoder).parameters.items()
+    if option.kind is option.KEYWORD_ONLY
+}
+"""Options of all our decoders, with their defaults."""
+NOT_TRAINING = (
+    *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
+    *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
+    *("sharded_ddp", "use_deepspeed", "deepspeed_config", "cudnn_", "max_cache_"),
+    *("valid_max_cache_", "num_att_plot", "use_matplotlib", "use_tensorboard"),
+    *("create_graph_in_tensorboard", "use_wandb", "wandb_", "detect_anomaly"),
+)
+"""How the names of ESPnet's options begin that do not change what is learnt."""
 
 
 class Measure(NamedTuple):
@@ -61,8 +75,8 @@ class Trained:
         task: of :data:`MEASURES`.
         corpus: the recipe's, as ``must_c``; empty where it is not known.
         decoder: as the configuration names it.
-        label: ``mha``, ``mtla s=2``, ``mtla s=2, cross``, ...; options that are
-            not the decoder's own are left to ``tag``.
+        label: ``mha``, ``mtla s=2``, ``mla kv_lora_rank=64, cross``, ...; options
+            that are not the variant's own are left to ``tag``.
         tag: experiment directory's name.
         decoding: inference directory's name.
         test_set: name of the test set.
@@ -90,7 +104,8 @@ class Trained:
         """What must be equal for scores, times and memory to be compared."""
         references = hashlib.sha256("\n".join(self.texts("ref")).encode()).hexdigest()
         where = (self.corpus, self.task, self.test_set, references, self.decoding)
-        return (*where, *(self.cost.get(k) for k in SETTING))
+        signature = self.score.get("signature")
+        return (*where, signature, *(self.cost.get(k) for k in SETTING))
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of ``ref`` or ``hyp``, one an utterance."""
@@ -98,22 +113,34 @@ class Trained:
 
 
 def label_of(config: dict) -> str:
-    """Name a variant by its decoder, MTLA's temporal stride and a context.
+    """Name a variant: its decoder, MTLA's temporal stride, what is not a default.
 
-    The context is named where it is not the prompt, as in ``mtla s=2, cross``.
+    That is options of its own and the context, as in ``mtla s=2 q_lora_rank=64,
+    cross``.
     """
     label, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
-    if label == "mtla":
-        label += f" s={conf.get('temporal_stride', 2)}"
+    own = dict(DECODERS[label].options) if label in DECODERS else {}
+    if stride := own.pop("temporal_stride", None):
+        label += f" s={conf.get('temporal_stride', stride)}"
+    for name, default in own.items():
+        if (value := conf.get(name, default)) != default:
+            label += f" {name}={value}"
     context = conf.get("context", "prompt")
     return label if context == "prompt" else f"{label}, {context}"
 
 
 def training_of(config: dict) -> str:
-    """Describe a training without the decoder's variant, to compare it by."""
-    conf = {"context": "prompt"} | (config.get("decoder_conf") or {})
-    decoder = {name: conf.get(name) for name in DECODER}
-    return json.dumps([decoder, {name: config.get(name) for name in TRAINING}])
+    """Describe a training without the decoder's variant, to compare it by.
+
+    That is all of ``config.yaml`` but :data:`NOT_TRAINING`; of our decoders the
+    options that they share, of others theirs.
+    """
+    conf = config.get("decoder_conf") or {}
+    if config.get("decoder") in DECODERS:
+        conf = {name: conf.get(name, default) for name, default in COMMON.items()}
+    rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
+    rest |= {"decoder": None, "decoder_conf": conf}
+    return json.dumps(rest, sort_keys=True)
 
 
 def find_trained(paths: Iterable[Path], corpus: str | None = None) -> list[Trained]:
@@ -200,8 +227,8 @@ def _config(path: Path) -> dict:
 
 
 def _rank(row: Trained) -> tuple:
-    known = ORDER.index(row.decoder) if row.decoder in ORDER else len(ORDER)
-    return (known, row.label, row.tag, str(row.scored))
+    order = [*DECODERS, row.decoder]
+    return (order.index(row.decoder), row.label, row.tag, str(row.scored))
 
 
 def _json(path: Path) -> dict:

@@ -208,6 +208,13 @@ def test_an_interrupt_reaches_the_recipe_and_ends_all(reproduce, tmp_path, numbe
             ["--mini", "true", "--recipes", " "],
             "--recipes and --decoders: name at least one",
         ),
+        *(
+            (
+                ["--mini", "true", "--run_args", f"--nj 2 --expdir{how} /x"],
+                "--run_args: leave out --expdir: tables are looked for in the recipes' exp",
+            )
+            for how in (" ", "=")
+        ),
         (
             ["--mini", "true", "--recipe", "x"],
             "unknown option --recipe: did you mean --recipes? see --help",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Speech translation on MuST-C, from English, from data preparation to BLEU:
 #   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
-#   ./run.sh --must_c /path/to/MUSTC_v1.0       the real one, with the paper's model
+#   ./run.sh --must_c /path/to/MUSTC_v1.0       the real one, without the paper's pretraining
 #   ./run.sh --must_c /path/to/MUSTC_v1.0 --pretrain_asr true
 #                                               the paper's setting: ../asr1 trains the encoder first
 #   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla

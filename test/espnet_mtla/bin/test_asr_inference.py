@@ -53,18 +53,24 @@ def lm_options(folder):
     return ["--lm_train_config", paths[0], "--lm_file", paths[1]]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """An untrained recogniser, its test set of ragged noise, and ESPnet's options."""
-    tmp = tmp_path_factory.mktemp("asr")
+def save_model(tmp, **decoder_conf):
+    """Save an untrained recogniser, as its training does."""
     registry.register(["asr"])
     task = compat.task_class("asr")
     conf = vars(task.get_parser().parse_args(["--output_dir", str(tmp)])) | CONF
+    conf["decoder_conf"] = CONF["decoder_conf"] | decoder_conf
     (tmp / "config.yaml").write_text(yaml.safe_dump(conf))
     model = task.build_model(Namespace(**conf))
     for p in model.parameters():  # sharper than at the start of training
         p.data.mul_(1.5)
     torch.save(model.state_dict(), tmp / "model.pth")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An untrained recogniser, its test set of ragged noise, and ESPnet's options."""
+    tmp = tmp_path_factory.mktemp("asr")
+    save_model(tmp)
     save_lm(tmp / "lm", TOKENS)
     names = [f"u{i}" for i in range(5)]
     for name in names:
@@ -108,6 +114,18 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
                 assert float(scores[1][key]) == pytest.approx(value, abs=1e-3)
     cost = json.loads((tmp_path / "4/efficiency.json").read_text())
     assert cost["utterances"] == 5 and cost["cache_elements"] == 18  # (32 + 4) / 2
+    assert cost["source_elements"] is None  # a frame of a prompt is a token
+
+
+def test_a_source_caches_numbers_of_its_own(model, tmp_path):
+    _, options = model
+    save_model(tmp_path, context="cross")
+    new = ["--asr_train_config", f"{tmp_path}/config.yaml", "--asr_model_file"]
+    new += [f"{tmp_path}/model.pth", "--output_dir", str(tmp_path)]
+    inference("asr", [*options, *new])
+    cost = json.loads((tmp_path / "efficiency.json").read_text())
+    assert cost["cache_elements"] == 18
+    assert cost["source_elements"] == 16  # nothing is rotated: 32 / 2
 
 
 @pytest.mark.parametrize("lm", ["transformer", "seq_rnn"])

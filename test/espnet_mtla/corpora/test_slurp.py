@@ -264,6 +264,19 @@ def test_missing_files_are_named(corpus):
     assert not (corpus.root / "out").exists()
 
 
+def test_synthetic_data_without_its_audio_is_refused(corpus):
+    corpus.leave_out = ("audio-77.flac",)
+    corpus.write()
+    message = (
+        "audio/slurp_synth has no recording of train_synthetic: run SLURP's "
+        "scripts/download_audio.sh, or do without --synthetic true$"
+    )
+    with pytest.raises(InputError, match=message):
+        corpus.prepare(synthetic=True)
+    assert not (corpus.root / "out").exists()
+    corpus.prepare()
+
+
 @pytest.mark.parametrize(
     ("raw", "clean"),
     [

@@ -69,6 +69,29 @@ def test_recipes_of_several_tasks_go_into_one_report(trained, tmp_path):
     assert [f"{t['corpus']}/{t['task']}" for t in data["tables"]] == names
 
 
+def test_models_of_entities_are_not_the_paper_s(trained, tmp_path):
+    trained("a", "mha", 1.0, 1, task="slu", test_set="test")
+    more = {"references": ["iot_on SEP", "iot_off SEP", "alarm_set SEP"]}
+    more |= {"score": {"slu_f1": 70.0}}
+    trained("b", "mha", 1.0, 1, task="slu", test_set="test", **more)
+    text, data = make([tmp_path], "slurp")
+    assert sorted(re.findall(r"^## slurp/slu: .*", text, re.MULTILINE)) == [
+        "## slurp/slu: test, 3 utterances",
+        "## slurp/slu: test, 3 utterances, with entities",
+    ]
+    rows = {t["rows"][0]["experiment"]: t["rows"][0] for t in data["tables"]}
+    assert rows["slu_a"]["paper_intent"] == 86.83
+    assert "paper_intent" not in rows["slu_b"]
+
+
+def test_what_was_decoded_with_another_pytorch_says_so(trained, tmp_path):
+    trained("a", "mha", 1.0, 1, torch="2.8.0")
+    trained("b", "mla", 1.0, 1, torch="2.9.1+cu128")
+    text, data = make([tmp_path])
+    assert "PyTorch 2.8.0;" in text and "PyTorch 2.9.1+cu128;" in text
+    assert [t["torch"] for t in data["tables"]] == ["2.8.0", "2.9.1+cu128"]
+
+
 def test_texts_are_counted_in_units(trained, tmp_path):
     experiment = trained("a", "mha", 1.0, 1, task="mt", source_units=1234.0)
     path = next(experiment.rglob("efficiency.json"))
@@ -117,6 +140,7 @@ def test_the_command_writes_markdown_json_and_readme(trained, tmp_path, capsys):
     data = json.loads((tmp_path / "R.json").read_text("utf-8"))
     assert [r["seconds"] for r in data["tables"][0]["rows"]] == [20.0, 21.0]
     assert data["environment"]["espnet version"]
+    assert data["environment"]["rouge-score version"]
     filled = readme.read_text("utf-8")
     assert filled.startswith("# Mine\n\n<!-- results -->\n\n### Environments\n- date:")
     assert filled.endswith("\n\n<!-- /results -->\nafter\n")

@@ -140,6 +140,28 @@ def test_entities_have_a_column_where_they_were_scored(trained, tmp_path):
     assert "| 96.00 | 77.25 | 4.00 | 10.0 |" in lines
 
 
+def test_a_source_has_a_column(trained, tmp_path):
+    """Cached numbers a frame, where a row has cross-attention."""
+    trained("a", "mha", 10.0, 100)
+    assert "cache/frame" not in markdown(
+        comparison(find_trained([tmp_path]), None), "st"
+    )
+    trained("b", "mtla", 10.0, 100, options={"context": "cross"}, source_elements=72.0)
+    trained("c", "mqa", 10.0, 100, source_elements=None)
+    lines = markdown(comparison(find_trained([tmp_path]), None), "st")
+    assert "| cache/token | cache/frame | cache MiB |" in lines
+    assert lines.count("| 100 | 72 | 1.00 |") == 1
+    assert lines.count("| 100 | - | 1.00 |") == 2
+
+
+def test_the_paper_has_no_figures_of_other_options(trained, tmp_path):
+    trained("a", "mla", 10.0, 100, options={"q_lora_rank": 0})
+    trained("b", "mla", 10.0, 100, options={"kv_lora_rank": 64})
+    table = comparison(find_trained([tmp_path]), paper_figures("must_c", "st"))
+    found = [(r["decoder"], r["paper_bleu"]) for r in table]
+    assert found == [("mla", 22.97), ("mla kv_lora_rank=64", None)]
+
+
 def test_scores_of_before_are_read(trained, tmp_path):
     """A result.json that has BLEU alone."""
     trained("a", "mha", 10.0, 100, score={"chrf": None, "ter": None})

@@ -1,11 +1,12 @@
 """What was trained: found wherever it is named, told apart, ordered."""
 
+import random
 import shutil
 
 import pytest
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.scoring.trained import find_trained, label_of
+from espnet_mtla.scoring.trained import find_trained, label_of, training_of
 
 
 def tags(rows):
@@ -22,12 +23,106 @@ def tags(rows):
         ({"decoder": "mla", "decoder_conf": {"context": "prompt"}}, "mla"),
         ({"decoder": "gqa", "decoder_conf": {"context": "cross"}}, "gqa, cross"),
         ({"decoder": "mtla", "decoder_conf": {"context": "cross"}}, "mtla s=2, cross"),
+        (
+            {"decoder": "mla", "decoder_conf": {"q_lora_rank": 0, "num_blocks": 3}},
+            "mla",
+        ),
+        (
+            {"decoder": "mla", "decoder_conf": {"q_lora_rank": 8, "kv_lora_rank": 64}},
+            "mla kv_lora_rank=64 q_lora_rank=8",
+        ),
+        ({"decoder": "gqa", "decoder_conf": {"num_kv_heads": 2}}, "gqa"),
+        (
+            {
+                "decoder": "mtla",
+                "decoder_conf": {"temporal_stride": 3, "v_head_dim": 5}
+                | {"context": "cross"},
+            },
+            "mtla s=3 v_head_dim=5, cross",
+        ),
         ({"decoder": "transformer", "decoder_conf": {"num_blocks": 6}}, "transformer"),
         ({"decoder": None}, "none"),
     ],
 )
 def test_variants_have_names(config, label):
     assert label_of(config) == label
+
+
+CONFIG = {
+    "decoder": "mha",
+    "decoder_conf": {"linear_units": 2048},
+    "output_dir": "exp/a",
+    "config": "exp/a/train.yaml",
+    "seed": 1,
+    "ngpu": 0,
+    "dist_rank": None,
+    "distributed": False,
+    "multiprocessing_distributed": False,
+    "log_interval": 50,
+    "num_workers": 1,
+    "wandb_name": None,
+    "resume": True,
+    "accum_grad": 1,
+    "optim": "adam",
+    "specaug": None,
+    "keep_nbest_models": 3,
+    "train_data_path_and_name_and_type": [["dump/wav.scp", "speech", "sound"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("decoder", "options"),
+    [
+        ("mha", {"num_blocks": 9, "context": "prompt"}),
+        ("mqa", {"attention_heads": 8, "dropout_rate": 0.1}),
+        ("gqa", {"num_kv_heads": 4, "linear_units": 2048}),
+        ("mla", {"q_lora_rank": 0, "self_attention_dropout_rate": 0.0}),
+        ("mtla", {"temporal_stride": 3}),
+    ],
+)
+def test_variants_of_one_training(decoder, options):
+    """Defaults may be written out; place, machine and log are no difference."""
+    other = {"output_dir": "b", "config": "b.yaml", "ngpu": 2, "dist_rank": 1}
+    other |= {"distributed": True, "multiprocessing_distributed": True}
+    other |= {"log_interval": 1, "num_workers": 4, "wandb_name": "b", "resume": False}
+    other |= {"decoder": decoder, "decoder_conf": options}
+    other = CONFIG | other
+    names = random.sample(list(other), len(other))
+    assert training_of({name: other[name] for name in names}) == training_of(CONFIG)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 2},
+        {"accum_grad": 2},
+        {"optim": "adamw"},
+        {"specaug": "specaug"},
+        {"keep_nbest_models": 10},
+        {"train_data_path_and_name_and_type": [["b/wav.scp", "speech", "sound"]]},
+        {"an_option_of_tomorrow": 1},
+        *(
+            {"decoder_conf": {name: value}}
+            for name, value in (
+                ("attention_heads", 4),
+                ("linear_units", 576),
+                ("num_blocks", 3),
+                ("dropout_rate", 0.0),
+                ("self_attention_dropout_rate", 0.1),
+                ("context", "cross"),
+            )
+        ),
+        {"decoder": "transformer"},
+    ],
+)
+def test_another_training(change):
+    assert training_of(CONFIG | change) != training_of(CONFIG)
+
+
+def test_decoders_of_others_keep_their_options():
+    config = CONFIG | {"decoder": "transformer", "decoder_conf": {"num_blocks": 6}}
+    other = config | {"decoder_conf": {"num_blocks": 6, "concat_after": True}}
+    assert training_of(other) != training_of(config)
 
 
 def test_rows_are_ordered_by_decoder(trained, tmp_path):
@@ -73,8 +168,10 @@ def test_what_cannot_be_compared_has_settings_of_its_own(trained, tmp_path):
     trained("d", "mla", 2.0, 2, beam_size=50)
     trained("e", "mla", 2.0, 2, test_set="tst-HE.en-de")
     trained("f", "mla", 2.0, 2, decoding="decode_lm")
+    trained("g", "mla", 2.0, 2, torch="2.0.1")
+    trained("h", "mla", 2.0, 2, score={"signature": "tok:none"})
     a, *others = sorted(find_trained([tmp_path]), key=lambda row: row.tag)
-    assert [row.setting == a.setting for row in others] == [True] + 4 * [False]
+    assert [row.setting == a.setting for row in others] == [True] + 6 * [False]
 
 
 @pytest.mark.parametrize(
