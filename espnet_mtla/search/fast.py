@@ -124,11 +124,11 @@ class FastBeamSearch(compat.batch_beam_search()):
         added = [scores[k][parents, tokens] for k in self.scorers]
         slots.extend(parents, tokens, score, torch.stack(added, dim=-1))
         for k, d in self.scorers.items():
-            slots.states[k] = self._select(d, states[k], top_ids, parents)
+            slots.states[k] = self._follow(d, states[k], top_ids, parents)
         return top_ids
 
     @staticmethod
-    def _select(scorer, state, top_ids: torch.Tensor, parents: torch.Tensor) -> Any:
+    def _follow(scorer, state, top_ids: torch.Tensor, parents: torch.Tensor) -> Any:
         """Return a scorer's state of the hypotheses chosen."""
         if hasattr(scorer, "batch_select_state"):
             return scorer.batch_select_state(state, top_ids)
