@@ -1,6 +1,6 @@
 """What a beam search costs beside its scorers: ESPnet's and ours.
 
-    python bench/beam_search.py --size 144 --layers 3 --beam 10 --ctc
+    python -m bench.beam_search --size 144 --layers 3 --beam 10 --ctc
 
 decodes random encoder outputs with a random MTLA decoder, one thread, and prints
 CPU milliseconds for each step, in the scorers and outside: the fastest of some

@@ -19,6 +19,7 @@ from espnet_mtla.search.end import EndDetection, Outcomes
 from espnet_mtla.search.fast import FastBeamSearch
 
 WIDTH = 8
+KINDS = [GQADecoder, MLADecoder, MTLADecoder]
 SCORERS = {
     "decoder": {"decoder": 1.0},
     "ctc": {"decoder": 0.6, "ctc": 0.4},
@@ -42,8 +43,11 @@ def no_grad():
 
 
 def make_decoder(vocab, kind=None):
-    kind = kind or random.choice([GQADecoder, MLADecoder, MTLADecoder])
-    decoder = kind(vocab, WIDTH, attention_heads=2, linear_units=9, num_blocks=2)
+    kind = kind or random.choice(KINDS)
+    context = random.choice(["prompt", "cross"])
+    decoder = kind(
+        vocab, WIDTH, context=context, attention_heads=2, linear_units=9, num_blocks=2
+    )
     for p in decoder.parameters():
         p.data.add_(0.2 * torch.randn_like(p))
     return decoder.eval()
@@ -203,7 +207,7 @@ class Watched:
         decoder.batch_score = batch_score
 
 
-@pytest.mark.parametrize("kind", [GQADecoder, MLADecoder, MTLADecoder])
+@pytest.mark.parametrize("kind", KINDS)
 def test_finished_utterances_leave_the_batch(kind):
     """The n-best lists of those that stay, in any order of leaving, are the same."""
     vocab, beam = 12, 3
@@ -263,7 +267,7 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("kind", [GQADecoder, MLADecoder, MTLADecoder])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_step_waits_for_the_device(kind, monkeypatch):
     vocab = 12
     x, sizes = utterances(n_utt=3)
