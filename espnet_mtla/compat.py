@@ -81,6 +81,16 @@ def batch_beam_search() -> type:
     return importlib.import_module(name).BatchBeamSearch
 
 
+def hypothesis() -> type:
+    """Return the ``Hypothesis`` of ESPnet's beam searches."""
+    return importlib.import_module("espnet2.legacy.nets.beam_search").Hypothesis
+
+
+def ctc_prefix_scorer() -> type:
+    """Return ESPnet's own ``CTCPrefixScorer``."""
+    return importlib.import_module("espnet2.legacy.nets.scorers.ctc").CTCPrefixScorer
+
+
 def takes_batches(search: object) -> bool:
     """Whether a search is ESPnet's ``BatchBeamSearch``, all its scorers batched."""
     if type(search) is not batch_beam_search():

@@ -66,6 +66,14 @@ class PromptCache:
             (int(rest.min()), int(rest.max())),
         )
 
+    def keep(self, rows: torch.Tensor) -> None:
+        """Keep the prompts ``rows`` alone; only one layer is held twice meanwhile."""
+        for i, part in enumerate(self.parts):
+            self.parts[i] = part.select(rows)
+        self.lengths = self.lengths[rows]
+        if self.unused is not None:
+            self.unused = self.unused[rows]
+
     def nbytes(self) -> int:
         """Bytes held."""
         return sum(t.nbytes for part in self.parts for t in part.tensors())
@@ -142,6 +150,11 @@ class TailCache:
         for old, new in zip(self.buffers, self._spare):
             torch.index_select(old, 1, parents, out=new)
         self.buffers, self._spare = self._spare, self.buffers
+
+    def keep(self, hyps: torch.Tensor) -> None:
+        """Keep the hypotheses ``hyps`` alone."""
+        self.buffers = tuple(b[:, hyps] for b in self.buffers)
+        self._spare = None
 
     def row(self, i: int) -> "TailCache":
         """Copy out hypothesis ``i``, no larger than the slots it uses."""

@@ -37,6 +37,14 @@ class PromptPart:
         owned = [self.keys] if shared else [self.keys, self.values]
         return owned + list(self.opening or ())
 
+    def select(self, rows: torch.Tensor) -> "PromptPart":
+        """Copy out the prompts ``rows``; a view of another stays one."""
+        shared = self.values.data_ptr() == self.keys.data_ptr()
+        keys = self.keys[rows]
+        values = keys[..., : self.values.shape[-1]] if shared else self.values[rows]
+        opening = self.opening and tuple(slot[rows] for slot in self.opening)
+        return PromptPart(keys, values, opening)
+
 
 class Attention(torch.nn.Module, ABC):
     """Self-attention of text over ``[prompt ; text]``, or over text alone.

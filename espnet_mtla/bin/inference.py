@@ -95,7 +95,7 @@ class Recognizer:
     def __init__(self, task: str, args: argparse.Namespace):
         from espnet_mtla import compat, registry
         from espnet_mtla.decoder.prompt import PromptDecoder
-        from espnet_mtla.search.beam import PromptBeamSearch
+        from espnet_mtla.search.fast import FastBeamSearch
         from espnet_mtla.search.frontend import AloneFrontend
         from espnet_mtla.search.inputs import input_of
 
@@ -111,7 +111,7 @@ class Recognizer:
             raise InputError("this model or a scorer cannot be batched (see the log)")
         self.model, self.train_args = compat.model_of(task, self.inner)
         if isinstance(self.model.decoder, PromptDecoder):
-            search.__class__ = PromptBeamSearch  # as ESPnet itself chooses one
+            search.__class__ = FastBeamSearch  # as ESPnet itself chooses one
         # ESPnet's st_inference takes this option and forgets it
         search.normalize_length = args.normalize_length
         self.input = input_of(task, self.train_args)

@@ -261,3 +261,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     ) -> DecoderState:
         """Reorder the tails to a beam's choice, ``(B, K)`` ids ``h * V + v``."""
         return state.reorder(top_ids, self.vocab_size)
+
+    def select_utterances(
+        self, state: DecoderState, rows: torch.Tensor
+    ) -> DecoderState:
+        """Reduce a batched state to its utterances ``rows``, ``(B,)``."""
+        return state.keep(rows)

@@ -62,6 +62,14 @@ class DecoderState:
         self.tail.reorder(parents.flatten())
         return self
 
+    def keep(self, rows: torch.Tensor) -> "DecoderState":
+        """Drop all utterances but ``rows``, and all their hypotheses."""
+        n_utt, n_hyp = len(self.prompt.lengths), self.tail.n_hyp
+        hyps = torch.arange(n_hyp, device=rows.device).view(n_utt, -1)[rows]
+        self.prompt.keep(rows)
+        self.tail.keep(hyps.flatten())
+        return self
+
     @classmethod
     def gather(
         cls, states: list["DecoderState"], attention: Attention

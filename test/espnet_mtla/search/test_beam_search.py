@@ -11,7 +11,7 @@ from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer
 from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
 from espnet2.lm.transformer_lm import TransformerLM
 
-from espnet_mtla.search.beam import PromptBeamSearch
+from espnet_mtla.search.fast import FastBeamSearch
 
 
 def search(kind, scorers, weights, beam, vocab):
@@ -97,7 +97,7 @@ def test_one_utterance_equals_the_search_that_is_not_batched(make_decoder, ragge
     assert_same(*(n_best(hypotheses) for hypotheses in found))
 
 
-@pytest.mark.parametrize("kind", [BatchBeamSearch, PromptBeamSearch])
+@pytest.mark.parametrize("kind", [BatchBeamSearch, FastBeamSearch])
 def test_batched_equals_alone_with_ctc_lm_and_length_bonus(make_decoder, ragged, kind):
     vocab = 9
     decoder = make_decoder(vocab_size=vocab)
@@ -132,6 +132,6 @@ def test_the_encoder_output_is_not_copied_for_each_hypothesis(make_decoder, ragg
         return score(ys, states, xs, xs_mask)
 
     decoder.batch_score = watched
-    beam = search(PromptBeamSearch, {"decoder": decoder}, {"decoder": 1.0}, 5, 11)
+    beam = search(FastBeamSearch, {"decoder": decoder}, {"decoder": 1.0}, 5, 11)
     beam(prompt, x_lengths=lengths, maxlenratio=-3)
     assert seen == [(15, 0)] * 3

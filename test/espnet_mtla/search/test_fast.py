@@ -1,0 +1,318 @@
+"""The fast search finds what ESPnet's finds, and does not wait for the device."""
+
+import random
+
+import pytest
+import torch
+from espnet2.asr.ctc import CTC
+from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch
+from espnet2.legacy.nets.e2e_asr_common import end_detect
+from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer
+from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
+from espnet2.lm.transformer_lm import TransformerLM
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from espnet_mtla.decoder.variants import GQADecoder, MLADecoder, MTLADecoder
+from espnet_mtla.search import fast
+from espnet_mtla.search.end import EndDetection, Outcomes
+from espnet_mtla.search.fast import FastBeamSearch
+
+WIDTH = 8
+KINDS = [GQADecoder, MLADecoder, MTLADecoder]
+SCORERS = {
+    "decoder": {"decoder": 1.0},
+    "ctc": {"decoder": 0.6, "ctc": 0.4},
+    "ctc-only": {"ctc": 1.0},
+    "lm": {"decoder": 1.0, "lm": 0.4, "length_bonus": 0.7},
+    "all": {"decoder": 0.7, "ctc": 0.3, "lm": 0.3, "length_bonus": 0.2},
+}
+LENGTHS = {
+    "end-detection": {},
+    "longest": {"maxlenratio": -7},
+    "between": {"maxlenratio": 0.8, "minlenratio": 0.3},
+    "shortest": {"minlenratio": -4},
+    "retried": {"maxlenratio": 0.3, "minlenratio": 0.55},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_grad():
+    with torch.no_grad():
+        yield
+
+
+def make_decoder(vocab, kind=None):
+    kind = kind or random.choice(KINDS)
+    context = random.choice(["prompt", "cross"])
+    decoder = kind(
+        vocab, WIDTH, context=context, attention_heads=2, linear_units=9, num_blocks=2
+    )
+    for p in decoder.parameters():
+        p.data.add_(0.2 * torch.randn_like(p))
+    return decoder.eval()
+
+
+def searches(weights, beam, vocab, decoder=None, ctc_window=0, **options):
+    """ESPnet's search and ours, over the same scorers."""
+    lm = TransformerLM(vocab, None, embed_unit=8, att_unit=8, head=2, unit=9, layer=1)
+    ctc = CTC(vocab, WIDTH).eval()
+    scorers = {
+        "decoder": decoder or make_decoder(vocab),
+        "ctc": CTCPrefixScorer(ctc, vocab - 1, ctc_window),
+        "lm": lm.eval(),
+        "length_bonus": LengthBonus(vocab),
+    }
+    options = {
+        "sos": vocab - 1,
+        "eos": vocab - 1,
+        "pre_beam_score_key": None if weights.get("ctc") == 1.0 else "full",
+        **options,
+    }
+    theirs = BatchBeamSearch(scorers, weights, beam, vocab, **options).eval()
+    ours = BatchBeamSearch(scorers, weights, beam, vocab, **options).eval()
+    ours.__class__ = FastBeamSearch
+    return theirs, ours
+
+
+def utterances(n_utt, most=14):
+    """Encoder outputs ``(B, T, D)`` and lengths; CTC can say 7 tokens in each."""
+    lengths = torch.randint(8, most + 1, (n_utt,))
+    return torch.randn(n_utt, int(lengths.max()), WIDTH), lengths
+
+
+def tokens(hypothesis):
+    return hypothesis.yseq.tolist()
+
+
+def assert_same(got, want):
+    assert len(got) == len(want)
+    for h, other in zip(sorted(got, key=tokens), sorted(want, key=tokens)):
+        assert tokens(h) == tokens(other)
+        assert float(h.score) == pytest.approx(float(other.score), rel=1e-6, abs=1e-4)
+        parts = {k: float(v) for k, v in other.scores.items()}
+        assert {k: float(v) for k, v in h.scores.items()} == pytest.approx(
+            parts, rel=1e-6, abs=1e-4
+        )
+
+
+def assert_all_same(got, want):
+    assert len(got) == len(want)
+    for ours, theirs in zip(got, want):
+        assert_same(ours, theirs)
+
+
+def compare(theirs, ours, x, **options):
+    want, got = theirs(x, **options), ours(x, **options)
+    if x.dim() == 2:
+        want, got = [want], [got]
+    assert_all_same(got, want)
+    return got
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("scorers", SCORERS)
+def test_several_utterances(scorers, lengths):
+    beam = random.choice([1, 2, 3, 5, 10])
+    x, sizes = utterances(n_utt=random.randint(2, 5))
+    theirs, ours = searches(SCORERS[scorers], beam, random.randint(11, 17))
+    compare(theirs, ours, x, x_lengths=sizes, **LENGTHS[lengths])
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("scorers", SCORERS)
+def test_one_utterance(scorers, lengths):
+    beam = random.choice([1, 2, 3, 5, 10])
+    x, sizes = utterances(n_utt=1)
+    theirs, ours = searches(SCORERS[scorers], beam, random.randint(11, 17))
+    compare(theirs, ours, x[0], **LENGTHS[lengths])
+    compare(theirs, ours, x, x_lengths=sizes, **LENGTHS[lengths])
+
+
+@pytest.mark.parametrize("n_utt", [1, 3])
+@pytest.mark.parametrize("beam", [1, 4, 17, 33, 50])
+def test_beams(beam, n_utt):
+    x, sizes = utterances(n_utt, most=8)
+    theirs, ours = searches(SCORERS["all"], beam, vocab=53, normalize_length=True)
+    for h in compare(theirs, ours, x, x_lengths=sizes):
+        keys = [float(g.score) / (len(g.yseq) - 1) for g in h]
+        assert keys == sorted(keys, reverse=True)
+
+
+def test_a_beam_wider_than_the_vocabulary():
+    """ESPnet fills a batch's beam with impossible hypotheses, and so does ours."""
+    x, sizes = utterances(n_utt=2, most=8)
+    theirs, ours = searches({"decoder": 1.0}, 50, vocab=5)
+    batch = compare(theirs, ours, x, x_lengths=sizes)
+    for b, n in enumerate(sizes.tolist()):
+        with pytest.raises(RuntimeError, match="out of range"):
+            theirs(x[b, :n])
+        possible = [h for h in batch[b] if h.score > -1e8]
+        alone = ours(x[b, :n])
+        assert tokens(alone[0]) == tokens(possible[0])
+        assert float(alone[-1].score) > -1e8
+
+
+@pytest.mark.parametrize("n_utt", [1, 4])
+def test_tokens_that_cannot_be(n_utt):
+    vocab = 15
+    decoder = make_decoder(vocab)
+    decoder.output_layer.bias.data[[2, 5, 6]] = -torch.inf
+    theirs, ours = searches({"decoder": 1.0}, 5, vocab, decoder)
+    x, sizes = utterances(n_utt)
+    for hypotheses in compare(theirs, ours, x, x_lengths=sizes):
+        assert hypotheses
+        assert not {2, 5, 6} & {t for h in hypotheses for t in tokens(h)}
+
+
+@pytest.mark.parametrize("primer", ["shared", "own"])
+def test_primers(primer):
+    x, sizes = utterances(n_utt=3)
+    theirs, ours = searches(SCORERS["all"], 4, vocab=12)
+    primers = {"shared": [11, 2, 3], "own": [[11, 2], [11, 5], [11, 4]]}
+    for search in (theirs, ours):
+        search.set_hyp_primer(primers[primer])
+    compare(theirs, ours, x, x_lengths=sizes)
+
+
+def test_espnets_own_decoder_sees_its_encoder_output():
+    vocab = 12
+    decoder = TransformerDecoder(vocab, WIDTH, 2, 9, 2).eval()
+    theirs, ours = searches(SCORERS["lm"], 4, vocab, decoder)
+    x, sizes = utterances(n_utt=5, most=30)
+    compare(theirs, ours, x, x_lengths=sizes, maxlenratio=0.7)
+    compare(theirs, ours, x[0, : sizes[0]])
+
+
+def test_what_it_leaves_to_espnet(monkeypatch):
+    monkeypatch.setattr(FastBeamSearch, "_step", None)
+    x, sizes = utterances(n_utt=3)
+    theirs, ours = searches(SCORERS["ctc"], 4, 12)
+    compare(theirs, ours, x[0], pre_x=x[1], maxlenratio=-4)
+    theirs, ours = searches(SCORERS["ctc"], 4, 12, ctc_window=3)
+    compare(theirs, ours, x, x_lengths=sizes, maxlenratio=-4)
+
+
+class Watched:
+    """Counts the hypotheses of each call of a decoder."""
+
+    def __init__(self, decoder):
+        self.sizes = []
+        score = decoder.batch_score
+
+        def batch_score(ys, states, xs, xs_mask=None):
+            self.sizes.append(len(ys))
+            return score(ys, states, xs, xs_mask)
+
+        decoder.batch_score = batch_score
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finished_utterances_leave_the_batch(kind):
+    """The n-best lists of those that stay, in any order of leaving, are the same."""
+    vocab, beam = 12, 3
+    decoder = make_decoder(vocab, kind)
+    theirs, ours = searches(SCORERS["lm"], beam, vocab, decoder)
+    sizes = torch.tensor(random.sample([3, 7, 11, 15, 19, 23], 6))
+    x = torch.randn(6, 23, WIDTH)
+    want = theirs(x, x_lengths=sizes, maxlenratio=1.0)
+    watched = Watched(decoder)
+    assert_all_same(ours(x, x_lengths=sizes, maxlenratio=1.0), want)
+    assert watched.sizes[0] == 6 * beam
+    assert watched.sizes == sorted(watched.sizes, reverse=True)
+    assert watched.sizes[-1] == beam and len(set(watched.sizes)) > 2
+
+
+def test_steps_beyond_the_end_change_nothing(monkeypatch):
+    x, sizes = utterances(n_utt=4, most=30)
+    decoder = make_decoder(vocab=12)
+    _, ours = searches(SCORERS["lm"], 4, 12, decoder)
+    want, n_steps = ours(x, x_lengths=sizes), []
+    for late in (0, 2, 5):
+        monkeypatch.setattr(fast, "Outcomes", lambda _, late=late: Outcomes(late))
+        watched = Watched(decoder)
+        assert_all_same(ours(x, x_lengths=sizes), want)
+        n_steps.append(len(watched.sizes))
+    assert n_steps[0] <= n_steps[1] <= n_steps[2]
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would make the host wait for a GPU."""
+
+    READS = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero")
+
+    def __init__(self, monkeypatch):
+        super().__init__()
+        self.found = []
+        for name in ("tolist", "numpy", "cpu", "item"):
+            monkeypatch.setattr(torch.Tensor, name, self.counted(name))
+
+    def counted(self, name):
+        plain = getattr(torch.Tensor, name)
+
+        def read(tensor, *args, **kwargs):
+            self.found.append(name)
+            return plain(tensor, *args, **kwargs)
+
+        return read
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.found += [name] if name in self.READS else []
+        # indexing with a mask counts what is true in it
+        if name.startswith("index") and len(args) > 1:
+            indices = args[1] if isinstance(args[1], list | tuple) else []
+            masks = [i for i in indices if i is not None and i.dtype == torch.bool]
+            self.found += ["mask"] * len(masks)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_step_waits_for_the_device(kind, monkeypatch):
+    vocab = 12
+    x, sizes = utterances(n_utt=3)
+    weights = {"decoder": 1.0, "length_bonus": 0.3}
+    theirs, ours = searches(weights, 4, vocab, make_decoder(vocab, kind))
+    monkeypatch.setattr(fast, "Outcomes", lambda _: Outcomes(100))
+    waits, found = Waits(monkeypatch), []
+    for search in (ours, theirs):
+        steps = []
+        score = search.full_scorers["decoder"].batch_score
+
+        def batch_score(ys, states, xs, xs_mask=None, score=score, steps=steps):
+            steps.append(len(waits.found))
+            return score(ys, states, xs, xs_mask)
+
+        monkeypatch.setattr(search.full_scorers["decoder"], "batch_score", batch_score)
+        with waits:
+            search(x, x_lengths=sizes, maxlenratio=-8)
+        assert len(steps) == 8
+        found.append(waits.found[steps[1] : steps[-1]])
+    assert found[0] == []
+    assert found[1]  # otherwise nothing is counted
+
+
+def test_end_detection_is_espnets():
+    """Random endings, some steps without one."""
+    for _ in range(20):
+        detection = EndDetection(torch.zeros(1, 2))
+        hypotheses = []
+        for i in range(40):
+            score = torch.randn(1, 2) * 3 - 1.2 * i
+            ended = torch.rand(1, 2) < 0.8
+            for s in score[ended].tolist():
+                hypotheses.append({"score": s, "yseq": [0] * (i + 2)})
+            over = bool(detection.update(score, ended))
+            assert over == end_detect(hypotheses, i)
+            if over:
+                break
+        assert hypotheses
+
+
+def test_outcomes_arrive_in_order_and_late():
+    flags = [torch.rand(3) < 0.5 for _ in range(9)]
+    for ahead in (0, 1, 4):
+        outcomes = Outcomes(ahead)
+        read = [outcomes.exchange(f) for f in flags]
+        want = [None] * ahead + [f.tolist() for f in flags]
+        assert read == want[: len(read)]
