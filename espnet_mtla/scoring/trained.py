@@ -1,7 +1,6 @@
 """Finds what was trained, decoded and scored under experiment directories."""
 
 import hashlib
-import inspect
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -13,21 +12,32 @@ from typing import NamedTuple
 import yaml
 
 from espnet_mtla.corpora.datadir import read_lines
-from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
-from espnet_mtla.registry import DECODERS
 
 SETTING = (
     *("beam_size", "batch_size", "batch_frames"),
     *("device", "threads", "dtype", "torch"),
 )
 COMMON = {
-    name: option.default
-    for name, option in inspect.signature(PromptDecoder).parameters.items()
-    if option.kind is option.KEYWORD_ONLY
+    "context": "prompt",
+    "attention_heads": 8,
+    "linear_units": 2048,
+    "num_blocks": 9,
+    "dropout_rate": 0.1,
+    "self_attention_dropout_rate": 0.0,
 }
-"""Options of all our decoders, with their defaults."""
+"""Options of all our decoders, with their defaults; importing these costs seconds."""
+_MLA = {"kv_lora_rank": None, "q_lora_rank": 0, "qk_nope_head_dim": None}
+_MLA |= {"qk_rope_head_dim": None, "v_head_dim": None}
+OWN = {
+    "mha": {},
+    "mqa": {},
+    "gqa": {"num_kv_heads": 2},
+    "mla": _MLA,
+    "mtla": _MLA | {"temporal_stride": 2},
+}
+"""Options of each alone, likewise, in the order of tables."""
 NOT_TRAINING = (
     *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
     *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
@@ -119,7 +129,7 @@ def label_of(config: dict) -> str:
     cross``.
     """
     label, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
-    own = dict(DECODERS[label].options) if label in DECODERS else {}
+    own = dict(OWN.get(label, {}))
     if stride := own.pop("temporal_stride", None):
         label += f" s={conf.get('temporal_stride', stride)}"
     for name, default in own.items():
@@ -136,7 +146,7 @@ def training_of(config: dict) -> str:
     options that they share, of others theirs.
     """
     conf = config.get("decoder_conf") or {}
-    if config.get("decoder") in DECODERS:
+    if config.get("decoder") in OWN:
         conf = {name: conf.get(name, default) for name, default in COMMON.items()}
     rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
     rest |= {"decoder": None, "decoder_conf": conf}
@@ -227,7 +237,7 @@ def _config(path: Path) -> dict:
 
 
 def _rank(row: Trained) -> tuple:
-    order = [*DECODERS, row.decoder]
+    order = [*OWN, row.decoder]
     return (order.index(row.decoder), row.label, row.tag, str(row.scored))
 
 
