@@ -95,6 +95,7 @@ class Recognizer:
     def __init__(self, task: str, args: argparse.Namespace):
         from espnet_mtla import compat, registry
         from espnet_mtla.decoder.prompt import PromptDecoder
+        from espnet_mtla.search.ctc import CTCPrefixScorer
         from espnet_mtla.search.fast import FastBeamSearch
         from espnet_mtla.search.frontend import AloneFrontend
         from espnet_mtla.search.inputs import input_of
@@ -112,6 +113,9 @@ class Recognizer:
         self.model, self.train_args = compat.model_of(task, self.inner)
         if isinstance(self.model.decoder, PromptDecoder):
             search.__class__ = FastBeamSearch  # as ESPnet itself chooses one
+        if theirs := search.part_scorers.get("ctc"):
+            ours = CTCPrefixScorer(theirs.ctc, theirs.eos, theirs.window_margin)
+            search.scorers["ctc"] = search.part_scorers["ctc"] = ours
         # ESPnet's st_inference takes this option and forgets it
         search.normalize_length = args.normalize_length
         self.input = input_of(task, self.train_args)

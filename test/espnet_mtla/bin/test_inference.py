@@ -39,6 +39,7 @@ def save_model(folder, decoder):
         "src_token_list": TOKENS,
         "token_type": "char",
         "src_token_type": "char",
+        "preprocessor_conf": {},  # as training leaves it; the default names one text
         "frontend_conf": {"n_fft": 256, "hop_length": 160, "n_mels": 20, "fs": "16k"},
         "encoder": "transformer",
         "encoder_conf": {
