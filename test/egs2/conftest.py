@@ -120,7 +120,7 @@ class Recipe:
             check=False,
             text=True,
             capture_output=True,
-            timeout=60,
+            timeout=300,
         )
 
     def options(self, *options, python=True, mini=True):

@@ -50,7 +50,7 @@ class Reproduce:
 
     def run(self, *options, **how):
         process = self.start(*options, **how)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out.splitlines(), err
 
     def refused(self, *options, **how):

@@ -72,7 +72,7 @@ def test_from_nothing_to_units(tmp_path):
         ("prepare_ami --corpus gone", "error: gone is missing: give"),
         ("perturb_speed --data gone --out o --factors 0.9", "error: gone/utt2spk is"),
         ("prepare_slurp --corpus gone", "error: gone is missing: give"),
-        ("prepare_xsum --corpus gone", "error: --corpus gone is missing"),
+        ("prepare_xsum --corpus gone", "error: gone is missing"),
         ("format_wav_scp --data gone --out o", "error: gone/wav.scp is missing"),
         ("filter_data --data gone --out o", "error: gone/wav.scp is missing"),
         ("cut_text --data d --bpemodel gone --out o", "error: gone is missing: make"),
