@@ -57,7 +57,7 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         head = f"## {name}: {test_set}, {mine[0].cost['utterances']} utterances"
         lines += ["", head + ", with entities" * entities]
         lines += ["", _conditions(mine[0]), "", markdown(table, task)]
-        if paper:
+        if any(r[k] is not None for r in table for k in r if k.startswith("paper_")):
             lines += ["", f"Paper's columns: {paper['title']}, on its own corpus,"]
             lines += ["engine and GPU; figures of the paper, not of ours."]
         described = {"corpus": corpus, "task": task, "test_set": test_set}
