@@ -8,6 +8,7 @@ query and the output, so that all heads read the ``r + d_r`` cached numbers.
 import torch
 import torch.nn.functional as F
 
+from espnet_mtla import gpu
 from espnet_mtla.attention.contract import (
     Attention,
     PromptPart,
@@ -202,7 +203,6 @@ class LatentAttention(LatentProjections, Attention):
         """See :meth:`Attention.step`."""
         (buffer,) = tail
         self._write(buffer, x, at)
-        slots = buffer[:, :, : at.n_slots]
         k_up, v_up = self._up_weights()
         q_nope, q_rope = self._query(x)
         cos, sin = at.phase
@@ -212,15 +212,19 @@ class LatentAttention(LatentProjections, Attention):
                 apply_rope(q_rope, (cos[:, None], sin[:, None])),
             ),
             dim=-1,
-        ).unsqueeze(1)  # (N, 1, heads, r + d_r)
-        out = attend(
-            query,
-            prompt,
-            prompt_unused,
-            slots,
-            slots[..., : self.rank],
-            at.tail_unused,
-            self.scale,
-        ).squeeze(1)
+        )  # (N, heads, r + d_r)
+        if kernel := gpu.latent_kernel(x):
+            out = kernel(query, prompt, buffer, at, self.scale, self.rank)
+        else:
+            slots = buffer[:, :, : at.n_slots]
+            out = attend(
+                query.unsqueeze(1),
+                prompt,
+                prompt_unused,
+                slots,
+                slots[..., : self.rank],
+                at.tail_unused,
+                self.scale,
+            ).squeeze(1)
         out = torch.einsum("nhr,hdr->nhd", out, v_up)
         return self.linear_out(out.flatten(1))

@@ -172,6 +172,11 @@ class Step:
         return torch.arange(len(self.lengths), device=self.lengths.device)
 
     @cached_property
+    def chunks(self) -> torch.Tensor:
+        """Cached positions of each hypothesis's prompt, ``(N,)``."""
+        return self.lengths // self.stride
+
+    @cached_property
     def slot(self) -> torch.Tensor:
         """Tail slot that this token is merged into, ``(N,)``."""
         return (self.lengths % self.stride + self.index) // self.stride
