@@ -14,6 +14,9 @@ from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
 from espnet_mtla.attention.layout import Step
 
+STAGES = 2
+"""Tiles of cached positions in flight."""
+
 
 class Plan(NamedTuple):
     """Grid and tiles of one attention.
@@ -24,7 +27,6 @@ class Plan(NamedTuple):
         columns: cached positions in a tile.
         pieces: parts that a prompt is cut into.
         piece: positions in one, a multiple of ``columns``.
-        warps: of 32 threads, in a program.
     """
 
     rows: int
@@ -32,7 +34,6 @@ class Plan(NamedTuple):
     columns: int
     pieces: int
     piece: int
-    warps: int
 
 
 def plan(
@@ -40,10 +41,9 @@ def plan(
 ) -> Plan:
     """Choose grid and tiles; nothing of this has been timed.
 
-    A tile's 64 rows by 256 float32 channels are a third of the registers of 8 warps;
-    tiles of float32 input are smaller, so that all fits the 99 KiB of shared memory
-    of consumer GPUs. A prompt is cut only until each processor has two programs: a
-    piece costs ``r`` numbers a row, written and read, more than most prompts hold.
+    Tiles are as large as fits the 99 KiB of shared memory of consumer GPUs without
+    spilling registers. A prompt is cut only until each processor has two programs: a
+    piece costs ``r`` numbers a row, written and read, more than many prompts hold.
 
     Args:
         n_utt: ``B``.
@@ -54,16 +54,27 @@ def plan(
         processors: of the GPU.
     """
     most = 64 if element == 2 else 32
-    rows = min(most, max(16, triton.next_power_of_2(n_rows)))
-    heads = min(most, max(16, triton.next_power_of_2(n_heads)))
+    rows = min(most, padded(n_rows))
+    heads = min(most, padded(n_heads))
     columns = 32 if element == 2 else 16
     programs = n_utt * triton.cdiv(n_rows, rows)
     blocks = triton.cdiv(size, columns)
     wanted = min(blocks, max(1, 2 * processors // programs))
     piece = columns * max(1, triton.cdiv(blocks, max(1, wanted)))
-    return Plan(
-        rows, heads, columns, triton.cdiv(size, piece), piece, 8 if rows == 64 else 4
-    )
+    return Plan(rows, heads, columns, triton.cdiv(size, piece), piece)
+
+
+def warps(rows: int) -> int:
+    """Warps of a program with tiles of so many rows.
+
+    With fewer the compiler spills registers, above all in float32 without TF32.
+    """
+    return 4 if rows == 16 else 8
+
+
+def padded(size: int) -> int:
+    """Width of a tile that holds ``size``: a power of two, and what a product takes."""
+    return max(16, triton.next_power_of_2(size))
 
 
 @cache
@@ -105,18 +116,16 @@ def attend_latent(
     chosen = plan(
         n_utt, n_rows, n_heads, size, query.element_size(), _processors(query.device)
     )
-    widths = [max(16, triton.next_power_of_2(w)) for w in (rank, width - rank)]
     constants = {
         "R": rank,
         "W": width,
-        "RP": widths[0],
-        "DP": widths[1],
+        "RP": padded(rank),
+        "DP": padded(width - rank),
         "COLUMNS": chosen.columns,
         "PRECISION": "tf32"
         if torch.backends.cuda.matmul.fp32_precision == "tf32"
         else "ieee",
-        "num_warps": chosen.warps,
-        "num_stages": 2,
+        "num_stages": STAGES,
     }
     totals = query.new_empty(chosen.pieces, n_hyp, n_heads, rank, dtype=torch.float32)
     tops, norms = totals.new_empty(2, chosen.pieces, n_hyp, n_heads)
@@ -137,6 +146,7 @@ def attend_latent(
                 size,
                 chosen.piece,
                 ROWS=chosen.rows,
+                num_warps=warps(chosen.rows),
                 **constants,
             )
         tail_kernel[n_hyp, triton.cdiv(n_heads, chosen.heads)](
@@ -153,6 +163,7 @@ def attend_latent(
             chosen.piece,
             tail.shape[2],
             ROWS=chosen.heads,
+            num_warps=warps(chosen.heads),
             **constants,
         )
     return out

@@ -167,7 +167,7 @@ def tail_kernel(
     within = valid[:, None] & (r < R)
     at = hyp * n_heads + rows
     step = tl.num_programs(0).to(tl.int64) * n_heads
-    for part in range(0, tl.cdiv(tl.load(cached + hyp).to(tl.int32), piece)):
+    for part in range(tl.cdiv(tl.load(cached + hyp).to(tl.int32), piece)):
         here = part * step + at
         its_top = tl.load(tops + here, mask=valid, other=0.0)
         its_norm = tl.load(norms + here, mask=valid, other=0.0)

@@ -43,7 +43,7 @@ def test_in_triton_s_interpreter():
 
 
 # heads, hypotheses, r, d_r; the last two are the paper's and mini models'
-SIZES = [(3, 4, 10, 2), (1, 2, 7, 18), (20, 3, 48, 12), (8, 5, 256, 32), (4, 5, 36, 18)]
+SIZES = [(3, 4, 10, 2), (20, 3, 48, 12), (8, 5, 256, 32), (4, 5, 36, 18)]
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}
 
 
@@ -56,7 +56,7 @@ def test_equals_the_literal_sum(sizes, dtype):
     from espnet_mtla.attention.fused import attend_latent
 
     n_heads, beam, rank, rope = sizes
-    chunks = torch.tensor([0, 1, random.randint(2, 40), random.randint(90, 140)])
+    chunks = torch.tensor([0, 1, random.randint(2, 40), random.randint(70, 100)])
     chunks = chunks[torch.randperm(4)]
     n_utt, n_hyp, width = 4, 4 * beam, rank + rope
     scale = random.uniform(0.05, 0.5)
@@ -104,7 +104,7 @@ def test_no_prompt():
 
 
 @runs
-@pytest.mark.parametrize("stride", [0, 1, 2, 3])
+@pytest.mark.parametrize("stride", [0, 2, 3])
 @torch.no_grad()
 def test_steps_equal_the_naive_equations(stride, monkeypatch):
     """The kernels in the place where a decoder calls them; a stride of 0 is MLA."""
@@ -144,7 +144,9 @@ def test_steps_equal_the_naive_equations(stride, monkeypatch):
     attention, prompt, text = attention.cpu(), prompt.cpu(), text.cpu()
     for i in range(6):
         n = int(lengths[i // beam])
-        want = naive_attention(attention, torch.cat((prompt[i // beam, :n], text[i])), n)
+        want = naive_attention(
+            attention, torch.cat((prompt[i // beam, :n], text[i])), n
+        )
         mine = torch.stack([step[i] for step in got]).cpu()
         torch.testing.assert_close(mine, want, atol=1e-5, rtol=1e-4)
 
@@ -162,3 +164,52 @@ def test_plan_covers_the_prompt_and_fills_the_gpu():
         assert programs <= 2 * 132 or p.pieces <= 1
     assert plan(1, 8, 8, 4000, 2, 132).pieces > 100  # one hypothesis of a long prompt
     assert plan(40, 400, 8, 4000, 2, 132).pieces == 1  # a beam of 50
+
+
+@compiles
+@pytest.mark.parametrize(
+    ("name", "capability", "kibibytes", "rank", "rope"),
+    [
+        ("fp16", 90, 227, 256, 32),
+        ("bf16", 89, 99, 256, 32),
+        ("fp32", 89, 99, 256, 32),
+        ("fp16", 80, 163, 36, 18),
+    ],
+)
+def test_compiles_for_gpus_and_fits_their_shared_memory(
+    name, capability, kibibytes, rank, rope, tmp_path, monkeypatch
+):
+    import triton
+    from triton.backends.compiler import GPUTarget
+
+    from espnet_mtla.attention import fused, kernel
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    plan = fused.plan(8, 400, 8, 300, 4 if name == "fp32" else 2, 132)
+    types = {"totals": "fp32", "tops": "fp32", "norms": "fp32"}
+    types |= {"cached": "i64", "slots": "i64"}
+    for function, rows in ((kernel.prompt_kernel, plan.rows), (kernel.tail_kernel, 16)):
+        constants = {"R": rank, "W": rank + rope, "ROWS": rows, "PRECISION": "ieee"}
+        constants |= {"COLUMNS": plan.columns}
+        constants |= {"RP": fused.padded(rank), "DP": fused.padded(rope)}
+        signature = {}
+        for argument in function.params:
+            if argument.is_constexpr:
+                signature[argument.name] = "constexpr"
+            elif argument.do_not_specialize:
+                signature[argument.name] = "i32"
+            elif argument.name == "scale":
+                signature[argument.name] = "fp32"
+            else:
+                signature[argument.name] = "*" + types.get(argument.name, name)
+        aligned = {
+            (i,): [["tt.divisibility", 16]]
+            for i, kind in enumerate(signature.values())
+            if kind[0] == "*"
+        }
+        built = triton.compile(
+            triton.compiler.ASTSource(function, signature, constants, aligned),
+            GPUTarget("cuda", capability, 32),
+            {"num_warps": fused.warps(rows), "num_stages": fused.STAGES},
+        )
+        assert built.metadata.shared <= kibibytes * 1024
