@@ -53,3 +53,17 @@ def latent_kernel(x: torch.Tensor) -> Callable | None:
     from espnet_mtla.attention.fused import attend_latent
 
     return attend_latent
+
+
+def graphs(decoder: torch.nn.Module, x: torch.Tensor) -> bool:
+    """Whether a decoder's steps are captured; the one place where this is decided.
+
+    Not under autocast, which may drop a weight's copy that a graph goes on reading.
+
+    Args:
+        decoder: whose dropout has to be off.
+        x: what it decodes.
+    """
+    if not (x.is_cuda and asked_for("graph")):
+        return False
+    return not (decoder.training or torch.is_autocast_enabled("cuda"))

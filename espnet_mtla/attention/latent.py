@@ -189,8 +189,8 @@ class LatentAttention(LatentProjections, Attention):
     def _write(self, tail: torch.Tensor, x: torch.Tensor, at: Step) -> None:
         """Put new tokens ``(N, D)`` into their slot of the tail."""
         latent, k_rope = self._latent(x, at.phase)
-        tail[:, 0, at.index, : self.rank] = latent
-        tail[:, 0, at.index, self.rank :] = k_rope
+        at.put(tail[..., : self.rank], latent.unsqueeze(1))
+        at.put(tail[..., self.rank :], k_rope.unsqueeze(1))
 
     def step(
         self,

@@ -157,14 +157,21 @@ class Step:
         open_range: tuple[int, int] = (0, 0),
         chunk_width: int = 0,
     ):
+        least, most = open_range
+        self.n_slots = slot_count(most, index + 1, stride)
+        self.ragged = (least + index) // stride != (most + index) // stride
+        self._stand(lengths, index, rope_width, stride, chunk_width)
+
+    def _stand(self, lengths, index, rope_width, stride, chunk_width) -> None:
         self.lengths = lengths
         self.index = index
         self.stride = stride
         self.chunk_width = chunk_width
         self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
-        least, most = open_range
-        self.n_slots = slot_count(most, index + 1, stride)
-        self.ragged = (least + index) // stride != (most + index) // stride
+
+    def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
+        """Write ``(N, G, w)`` into this token's own slot of ``(N, G, capacity, w)``."""
+        buffer[:, :, self.index] = new
 
     @cached_property
     def rows(self) -> torch.Tensor:
