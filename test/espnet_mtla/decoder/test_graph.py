@@ -55,7 +55,8 @@ def test_equals_ordinary_steps(make_decoder, ragged, fixed, device):
     captures = graph.CAPTURES.count
     got = search(decoder, *history)
     for one, other in zip(got, want):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+        allowed = 1e-5 if device == "cpu" else 1e-4  # other kernels for other shapes
+        torch.testing.assert_close(one, other, atol=allowed, rtol=1e-5)
     # one for each batch and size of the tails, where there is a GPU
     assert (graph.CAPTURES.count > captures) == (device == "cuda")
 
