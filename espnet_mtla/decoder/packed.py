@@ -12,15 +12,16 @@ import torch
 class PackedLinear(torch.nn.Linear):
     """A linear layer with a packed copy of its weight while a search needs it.
 
-    The copy is made by the first product of several rows without gradients, in
-    float32 on a CPU, and lives until :func:`unpack`.
+    Between :func:`pack_anew` and :func:`unpack` the copy is made by the first product
+    of several rows without gradients, in float32 on a CPU.
     """
 
+    packs: bool = False
     packed: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., in_features)`` to ``(..., out_features)``."""
-        if not (AVAILABLE and self._worth_it(x)):
+        if not (self.packs and self._worth_it(x)):
             return super().forward(x)
         n_rows = x.numel() // self.in_features
         if self.packed is None:
@@ -40,7 +41,7 @@ class PackedLinear(torch.nn.Linear):
 
     def __getstate__(self) -> dict:
         """Leave out the packed copy, which can be neither copied nor pickled."""
-        return {k: v for k, v in self.__dict__.items() if k != "packed"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("packs", "packed")}
 
 
 AVAILABLE = torch.backends.mkldnn.is_available() and all(
@@ -56,8 +57,17 @@ def use_packed(module: torch.nn.Module) -> None:
             part.__class__ = PackedLinear
 
 
+def pack_anew(module: torch.nn.Module) -> None:
+    """Have the layers make packed copies of their weights as they are now."""
+    _set(module, AVAILABLE)
+
+
 def unpack(module: torch.nn.Module) -> None:
     """Forget the packed copies: the weights may have changed since."""
+    _set(module, False)
+
+
+def _set(module: torch.nn.Module, packs: bool) -> None:
     for part in module.modules():
         if isinstance(part, PackedLinear):
-            part.packed = None
+            part.packs, part.packed = packs, None

@@ -18,7 +18,7 @@ from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.graph import GraphedStep
 from espnet_mtla.decoder.layer import DecoderLayer
-from espnet_mtla.decoder.packed import unpack, use_packed
+from espnet_mtla.decoder.packed import pack_anew, unpack, use_packed
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -164,6 +164,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
+        unpack(self)  # weights change between validations
         hlens = hlens.to(hs_pad.device)
         prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
@@ -183,7 +184,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 not replicated over the beam.
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
-        unpack(self)
+        pack_anew(self)
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:

@@ -7,7 +7,13 @@ import random
 import pytest
 import torch
 
-from espnet_mtla.decoder.packed import AVAILABLE, PackedLinear, unpack, use_packed
+from espnet_mtla.decoder.packed import (
+    AVAILABLE,
+    PackedLinear,
+    pack_anew,
+    unpack,
+    use_packed,
+)
 from espnet_mtla.decoder.variants import MTLADecoder
 
 
@@ -15,6 +21,7 @@ def make(bias):
     plain = torch.nn.Linear(random.randint(1, 70), random.randint(1, 70), bias=bias)
     packed = torch.nn.Sequential(copy.deepcopy(plain))
     use_packed(packed)
+    pack_anew(packed)
     return plain, packed
 
 
@@ -59,6 +66,7 @@ def test_can_be_copied_after_use(way):
     with torch.no_grad():
         packed(x)
         other = way(packed)
+        pack_anew(other)
         assert isinstance(other[0], PackedLinear)
         torch.testing.assert_close(other(x), plain(x), atol=1e-5, rtol=1e-5)
 
@@ -76,9 +84,27 @@ def test_a_search_sees_weights_that_changed():
     assert not torch.allclose(got, first, atol=1e-4)
 
 
+def test_a_validation_sees_weights_that_changed():
+    """Teacher-forced without gradients, between updates and after a search."""
+    decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
+    inputs = torch.randn(2, 6, 16), torch.tensor([6, 5]), torch.ones(2, 3).long()
+    sgd = torch.optim.SGD(decoder.parameters(), lr=1.0)
+    for _ in range(3):
+        want, _ = decoder(*inputs, torch.tensor([3, 3]))
+        with torch.no_grad():
+            decoder.batch_init_state(inputs[0])
+            got, _ = decoder(*inputs, torch.tensor([3, 3]))
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
+        want.log_softmax(-1)[..., 1].mean().backward()
+        sgd.step()
+
+
 def test_unpacking_forgets():
     _, packed = make(False)
     with torch.no_grad():
         packed(torch.randn(3, packed[0].in_features))
     unpack(packed)
+    assert packed[0].packed is None
+    with torch.no_grad():
+        packed(torch.randn(3, packed[0].in_features))
     assert packed[0].packed is None
