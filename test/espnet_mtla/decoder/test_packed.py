@@ -89,10 +89,10 @@ def test_a_validation_sees_weights_that_changed():
     decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
     inputs = torch.randn(2, 6, 16), torch.tensor([6, 5]), torch.ones(2, 3).long()
     sgd = torch.optim.SGD(decoder.parameters(), lr=1.0)
+    decoder.batch_init_state(inputs[0])
     for _ in range(3):
         want, _ = decoder(*inputs, torch.tensor([3, 3]))
         with torch.no_grad():
-            decoder.batch_init_state(inputs[0])
             got, _ = decoder(*inputs, torch.tensor([3, 3]))
         torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
         want.log_softmax(-1)[..., 1].mean().backward()
