@@ -229,7 +229,7 @@ class LatentAttention(LatentProjections, Attention):
         cos, sin = at.phase
         query = torch.cat(
             (
-                torch.einsum("nhd,hdr->nhr", q_nope, k_up),
+                torch.bmm(q_nope.transpose(0, 1), k_up).transpose(0, 1),
                 apply_rope(q_rope, (cos[:, None], sin[:, None])),
             ),
             dim=-1,
@@ -247,5 +247,5 @@ class LatentAttention(LatentProjections, Attention):
                 at.tail_unused,
                 self.scale,
             ).squeeze(1)
-        out = torch.einsum("nhr,hdr->nhd", out, v_up)
+        out = torch.bmm(out.transpose(0, 1), v_up.mT).transpose(0, 1)
         return self.linear_out(out.flatten(1))
