@@ -12,16 +12,21 @@ import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 
 import torch
 
 from bench import machine
 from bench.peers import Contender, contender
 from bench.presets import PRESETS
+from bench.report import finish
 from bench.watch import watched
 from bench.work import Case
 from espnet_mtla.bin import run
+
+CONTENDERS_HELP = (
+    "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
+    "its search); V is mha, mqa, gqa, mla or mtla<s>"
+)
 
 
 def compare(
@@ -50,13 +55,17 @@ def compare(
     once = {name: survey(c, x, case, device) for name, c in built.items()}
     bodies = {n: lambda c=c: c.decode(x, case.tokens) for n, c in built.items()}
     times = machine.take_turns(device, bodies, repeats, budget)
+    prompts = {n: lambda c=c: c.cache_prompt(x) for n, c in built.items()}
+    caching = machine.take_turns(device, prompts, repeats)
     results = []
     for name, c in built.items():
-        step = times[name]["seconds"] / case.tokens
+        prompt = caching[name]["seconds"]
+        step = (times[name]["seconds"] - prompt) / case.tokens
         result = {
             "name": name,
             "parameters": c.parameters(),
             **times[name],
+            "prompt_seconds": prompt,
             "ms_step": 1e3 * step,
             "hyp_steps_s": case.n_hyp / step,
             "rtfx": case.speech_seconds / times[name]["seconds"],
@@ -104,13 +113,16 @@ def encode(case: Case, device: str, dtype: str, repeats: int) -> dict:
     return {"seconds": statistics.median(seconds), "runs": seconds, "layers": 12}
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all benchmarks of decoding have."""
-    parser.add_argument("--contenders", nargs="+", metavar="ENGINE[:VARIANT]")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", choices=machine.DTYPES)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each")
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print one case."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.decode",
+        description=__doc__.partition("\n")[0],
+    )
+    parser.add_argument(
+        "--preset", default="cpu", choices=PRESETS, help="setting (default: cpu)"
+    )
+    parser.add_argument("--contenders", nargs="+", help=CONTENDERS_HELP, metavar="NAME")
     parser.add_argument(
         "--budget",
         type=float,
@@ -118,17 +130,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="a contender whose runs took that long is not run again",
     )
-    parser.add_argument("--output", type=Path, help="JSON with every figure")
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print one case."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.decode",
-        description=__doc__.partition("\n")[0],
-    )
-    parser.add_argument("--preset", default="cpu", choices=PRESETS)
-    add_options(parser)
+    machine.add_options(parser)
     for field in fields(Case):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type)
     args = parser.parse_args(argv)
@@ -149,17 +151,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     data = {
         "bench": "decode",
+        "preset": args.preset,
         "machine": machine.describe(args.device),
         "dtype": args.dtype,
         "ceilings": limits,
         "encoder": encode(case, args.device, args.dtype, args.repeats),
         **measured,
     }
-    if args.output:
-        machine.write(args.output, data)
-    from bench.report import decode_table
-
-    print(decode_table(data))
+    finish(data, args.output)
 
 
 def given(args: argparse.Namespace, names: Sequence[str]) -> dict:

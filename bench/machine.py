@@ -1,11 +1,13 @@
 """The machine under a benchmark: versions, ceilings, clocks, memory, JSON."""
 
+import argparse
 import json
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,8 +22,19 @@ from espnet_mtla.errors import InputError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
+    """Add the options that all benchmarks have."""
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES)
+    parser.add_argument("--threads", type=int, default=1, help="of the host")
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help=f"runs of each ({repeats})"
+    )
+    parser.add_argument("--output", type=Path, help="JSON with every figure")
+
+
 def set_up(device: str, threads: int) -> None:
-    """Prepare for measuring: ``threads`` of the host, no gradients by default.
+    """Prepare for measuring: ``threads`` of the host, the same random weights.
 
     Raises:
         InputError: there is no such device here.
@@ -144,19 +157,26 @@ def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, flo
 
     Returns:
         ``flops`` a second, a multiply-add counted as two; ``bytes`` a second, read
-        and written; of each the fastest run.
+        and written; of each the best run and size.
     """
     cuda = device.startswith("cuda")
-    size, n_copied = (8192, 2**30) if cuda else (1536, 2**27)
-    a = torch.randn(size, size, device=device).to(dtype)
-    out = torch.empty_like(a)
+    sizes, n_copied = ((4096, 8192), 2**30) if cuda else ((512, 1024, 2048), 2**27)
+    rates = []
+    for size in sizes:
+        a = torch.randn(size, size, device=device).to(dtype)
+        product = partial(torch.mm, a, a, out=torch.empty_like(a))
+        rates.append(2 * size**3 / fastest(device, product, repeats))
     source = torch.zeros(n_copied, dtype=torch.uint8, device=device)
-    copy = torch.zeros_like(source)
-    product = min(
-        clock(device, lambda: torch.mm(a, a, out=out))[0] for _ in range(repeats)
-    )
-    copying = min(clock(device, lambda: copy.copy_(source))[0] for _ in range(repeats))
-    return {"flops": 2 * size**3 / product, "bytes": 2 * n_copied / copying}
+    copying = partial(torch.zeros_like(source).copy_, source)
+    return {
+        "flops": max(rates),
+        "bytes": 2 * n_copied / fastest(device, copying, repeats),
+    }
+
+
+def fastest(device: str, body: Callable[[], object], repeats: int) -> float:
+    """Run ``body`` some times; wall seconds of the fastest run."""
+    return min(clock(device, body)[0] for _ in range(repeats))
 
 
 def write(path: Path, data: dict) -> None:

@@ -42,6 +42,11 @@ class Contender:
         with torch.inference_mode():
             return self.search(x, maxlenratio=-float(n_tokens))
 
+    def cache_prompt(self, x: torch.Tensor) -> object:
+        """Do what is done once an utterance, before the first step."""
+        with torch.inference_mode():
+            return self.decoder.batch_init_state(x)
+
     def parameters(self) -> int:
         """Weights of the decoder."""
         return sum(p.numel() for p in self.decoder.parameters())

@@ -17,6 +17,7 @@ from bench.peers import ours
 from bench.peers.tiled import TiledScorer
 from bench.work import Case, Variant
 from espnet_mtla.attention import TemporalLatentAttention
+from espnet_mtla.attention.layout import Layout
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 
@@ -155,3 +156,27 @@ class AuthorsDecoder(TiledScorer):
             x = x + layer["feed_forward"](layer["norm2"](x))
         logits = self.output_layer(self.after_norm(x[:, -1]))
         return logits.log_softmax(-1), state
+
+
+class TrainedAttention(torch.nn.Module):
+    """The authors' attention in the place of ours, teacher-forced.
+
+    Args:
+        base: ours, whose sizes it takes; its own weights are random.
+    """
+
+    def __init__(self, base: TemporalLatentAttention):
+        super().__init__()
+        self.layout = base.layout
+        size = base.linear_out.out_features
+        self.module = attention(size, base.n_heads, base.stride)
+
+    def forward(
+        self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """``(B, L, D)`` over an unpadded ``(B, T, D)``; see our ``Attention``."""
+        packed = torch.cat((prompt, text), dim=1)
+        position = torch.arange(
+            packed.shape[1], device=text.device, dtype=torch.float32
+        ).expand(len(text), -1)
+        return self.module(text, packed, packed, position=position)
