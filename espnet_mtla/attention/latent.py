@@ -153,6 +153,37 @@ class LatentAttention(LatentProjections, Attention):
         cos, sin = layout.text_phase
         return q_nope, apply_rope(q_rope, (cos[:, None], sin[:, None]))
 
+    def _attend(
+        self,
+        text: torch.Tensor,
+        latent: torch.Tensor,
+        k_rope: torch.Tensor,
+        mask: torch.Tensor,
+        layout: Layout,
+    ) -> torch.Tensor:
+        """Attend teacher-forced, keys and values up-projected.
+
+        Args:
+            text: ``(B, L, D)``.
+            latent: columns that it may see, ``(B, C, r)``.
+            k_rope: their rotated keys, ``(B, C, d_r)``.
+            mask: which of them each token sees, ``(B, 1, L, C)``.
+
+        Returns:
+            ``(B, L, D)``.
+        """
+        k_nope, v = self._up(latent)
+        k_rope = k_rope.unsqueeze(1).expand(-1, self.n_heads, -1, -1)
+        out = F.scaled_dot_product_attention(
+            torch.cat(self._text_query(text, layout), dim=-1),
+            torch.cat((k_nope, k_rope.to(k_nope.dtype)), dim=-1),
+            v,
+            attn_mask=mask,
+            dropout_p=self.dropout_rate if self.training else 0.0,
+            scale=self.scale,
+        )
+        return self.linear_out(out.transpose(1, 2).flatten(2))
+
     def forward(
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
@@ -162,17 +193,7 @@ class LatentAttention(LatentProjections, Attention):
             self._latent(text, layout.text_phase),
         )
         latent, k_rope = (torch.cat(part, dim=1) for part in zip(*parts))
-        k_nope, v = self._up(latent)
-        k_rope = k_rope.unsqueeze(1).expand(-1, self.n_heads, -1, -1)
-        out = F.scaled_dot_product_attention(
-            torch.cat(self._text_query(text, layout), dim=-1),
-            torch.cat((k_nope, k_rope.to(k_nope.dtype)), dim=-1),
-            v,
-            attn_mask=layout.mask,
-            dropout_p=self.dropout_rate if self.training else 0.0,
-            scale=self.scale,
-        )
-        return self.linear_out(out.transpose(1, 2).flatten(2))
+        return self._attend(text, latent, k_rope, layout.mask, layout)
 
     def _part(
         self, latent: torch.Tensor, k_rope: torch.Tensor, opening=None

@@ -121,17 +121,20 @@ class Layout:
 
     @cached_property
     def chunk_mask(self) -> torch.Tensor:
-        """Complete chunks before each token, prompt's then tail's.
+        """What each token may see: complete chunks before it, and its own partial sum.
 
-        ``(B, 1, L, C)``; the token's own, still partial chunk is not among
-        them (paper, stride-aware causal mask).
+        Columns are the prompt's chunks, the tail's, and a partial sum a token:
+        ``(B, 1, L, C + L)``. The token's own, still partial chunk is not among
+        the chunks (paper, stride-aware causal mask).
         """
         j = torch.arange(self.n_prompt_chunks, device=self.device)
         prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C_p)
         j = torch.arange(self.n_tail_chunks, device=self.device)
         tail = j < (self.tail_tokens // self.stride)[..., None]  # (B, L, C_t)
+        own = torch.eye(self.n_tokens, dtype=torch.bool, device=self.device)
+        n_utt, size = len(self.lengths), self.n_tokens
         return torch.cat(
-            (prompt.expand(-1, self.n_tokens, -1), tail), dim=-1
+            (prompt.expand(-1, size, -1), tail, own.expand(n_utt, -1, -1)), dim=-1
         ).unsqueeze(1)
 
 

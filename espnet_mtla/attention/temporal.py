@@ -103,27 +103,19 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        latent, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
+        own, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
         chunks, chunk_k, opening, opening_k = self._prompt_chunks(prompt, layout)
-        partial = self._tail(opening, latent, layout).cumsum(2)  # (B, C_t, s, r)
+        partial = self._tail(opening, own, layout).cumsum(2)  # (B, C_t, s, r)
         tail_k = self._tail(opening_k, own_k, layout)[:, :, -1]
         at = layout.tail_tokens[..., None].expand(-1, -1, self.rank)
-        own_up, own_v = self._up(partial.flatten(1, 2).gather(1, at))
-        chunk_up, chunk_v = self._up(torch.cat((chunks, partial[:, :, -1]), dim=1))
-        chunk_k = torch.cat((chunk_k, tail_k), dim=1)  # (B, C, d_r)
-
-        q_nope, q_rope = self._text_query(text, layout)
-        scores = q_nope @ chunk_up.transpose(-1, -2)
-        scores = scores + q_rope @ chunk_k.unsqueeze(1).transpose(-1, -2)
-        scores = scores.masked_fill(~layout.chunk_mask, float("-inf"))
-        own = (q_nope * own_up).sum(-1, keepdim=True)
-        own = own + (q_rope * own_k.unsqueeze(1)).sum(-1, keepdim=True)
-        weights = (torch.cat((scores, own), dim=-1) * self.scale).softmax(-1)
-        weights = torch.nn.functional.dropout(
-            weights, self.dropout_rate, self.training
-        ).to(own_v.dtype)
-        out = weights[..., :-1] @ chunk_v + weights[..., -1:] * own_v
-        return self.linear_out(out.transpose(1, 2).flatten(2))
+        own = partial.flatten(1, 2).gather(1, at)  # (B, L, r)
+        return self._attend(
+            text,
+            torch.cat((chunks, partial[:, :, -1], own), dim=1),
+            torch.cat((chunk_k, tail_k, own_k), dim=1),
+            layout.chunk_mask,
+            layout,
+        )
 
     def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
         """See :meth:`Attention.cache_prompt`; complete chunks and the open one."""

@@ -16,6 +16,7 @@ from espnet_mtla.attention.source import SourceAttention
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.packed import unpack, use_packed
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -114,6 +115,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
         self.dropout = torch.nn.Dropout(dropout_rate)
+        use_packed(self)
 
     @classmethod
     def _check_options(cls, given: dict) -> None:
@@ -179,6 +181,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 not replicated over the beam.
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
+        unpack(self)
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
