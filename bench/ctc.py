@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from bench import machine
-from bench.report import finish
+from bench.tables import finish
 from espnet_mtla.bin import run
 
 PRE_BEAM = 1.5

@@ -18,7 +18,7 @@ import torch
 from bench import machine
 from bench.peers import Contender, contender
 from bench.presets import PRESETS
-from bench.report import finish
+from bench.tables import finish
 from bench.watch import watched
 from bench.work import Case
 from espnet_mtla.bin import run
@@ -85,7 +85,12 @@ def survey(c: Contender, x: torch.Tensor, case: Case, device: str) -> dict:
     peak = machine.peak_memory(device, lambda: c.decode(x, case.tokens))
     with watched(c, device) as seen:
         c.decode(x, case.tokens)
-    return {"cache_bytes": seen.pop("cache_bytes"), "peak_bytes": peak, "shares": seen}
+    return {
+        "cache_bytes": seen.pop("cache_bytes"),
+        "peak_bytes": peak,
+        "packed_bytes": c.packed_bytes(),
+        "shares": seen,
+    }
 
 
 def encode(case: Case, device: str, dtype: str, repeats: int) -> dict:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.report import labels_and_figures, where
+from bench.tables import labels_and_figures, where
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from bench import machine
 from bench.decode import CONTENDERS_HELP, compare, given
 from bench.presets import SHARED
-from bench.report import finish
+from bench.tables import finish
 from bench.work import Case
 from espnet_mtla.bin import run
 

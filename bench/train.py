@@ -16,7 +16,7 @@ import torch
 
 from bench import machine
 from bench.peers import ours
-from bench.report import finish
+from bench.tables import finish
 from bench.work import Case, Variant
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError

@@ -51,6 +51,12 @@ class Contender:
         """Weights of the decoder."""
         return sum(p.numel() for p in self.decoder.parameters())
 
+    def packed_bytes(self) -> int:
+        """Bytes of weights that the last search packed for the CPU, held besides."""
+        modules = self.decoder.modules()
+        packed = [m for m in modules if getattr(m, "packed", None) is not None]
+        return sum(m.weight.nbytes for m in packed)
+
 
 def contender(
     name: str, case: Case, device: str = "cpu", dtype: torch.dtype = torch.float32

@@ -3,15 +3,24 @@
 As their engine does, the prompt's cache is copied for each hypothesis, every new
 slot is concatenated to the whole cache, and every reorder of the beam gathers all of
 it. To our layers such a cache is a tail behind no prompt whose text is
-``[prompt ; text]``; so prompts must not be padded.
+``[prompt ; text]``; so prompts must not be padded. Linear layers are PyTorch's, as
+theirs are.
 """
 
 import torch
 
 from espnet_mtla.attention.layout import Step
 from espnet_mtla.compat import BatchScorerInterface
+from espnet_mtla.decoder.packed import PackedLinear
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.state import DecoderState
+
+
+def plain(module: torch.nn.Module) -> None:
+    """Take the packed weights from all linear layers: the peers' have none."""
+    for part in module.modules():
+        if isinstance(part, PackedLinear):
+            part.__class__ = torch.nn.Linear
 
 
 class TiledState:
@@ -68,6 +77,7 @@ class TiledDecoder(TiledScorer):
 
     def __init__(self, decoder: PromptDecoder):
         super().__init__(decoder.vocab_size)
+        plain(decoder)
         self.decoder = decoder
 
     def batch_init_state(
