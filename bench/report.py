@@ -3,7 +3,8 @@
     python -m bench.report
 
 fills every README that has a line ``<!-- bench: FILE.json -->`` with the table of
-``bench/results/FILE.json``, up to the line ``<!-- /bench -->``.
+``bench/results/FILE.json``, up to the line ``<!-- /bench -->``; with a narrow one of
+decoding where the line is ``<!-- bench: FILE.json brief -->``.
 """
 
 import argparse
@@ -33,13 +34,13 @@ def fill(readme: Path, results: Path) -> int:
         out.append(line)
         if not line.startswith(BEGIN):
             continue
-        name = line.removeprefix(BEGIN).removesuffix(" -->")
+        name, _, form = line.removeprefix(BEGIN).removesuffix(" -->").partition(" ")
         if not any(old == END for old in rest):
             raise InputError(f"{readme}: {line} has no line {END} below it")
         text = "Not run yet."
         if (results / name).exists():
             data = machine.read(results / name)
-            text = TABLES[data["bench"]](data)
+            text = TABLES[f"{data['bench']} {form}".rstrip()](data)
             n_tables += 1
         out += ["", *text.splitlines(), "", END]
     if out != lines:

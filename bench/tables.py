@@ -70,6 +70,29 @@ def decode_table(data: dict) -> str:
     return "\n".join([about, "", table(head, rows), "", ratios(data)]).rstrip()
 
 
+def brief_table(data: dict) -> str:
+    """Narrow table of decoding, for those who want to know what they gain."""
+    results = {r["name"]: r for r in data["results"]}
+    stock = results.get("espnet")
+    rows = [
+        [
+            f"`{name}`",
+            amount(r["seconds"]),
+            amount(r["ms_step"]),
+            amount(stock["seconds"] / r["seconds"] if stock else None),
+            amount(r["cache_bytes"] / 1e6),
+        ]
+        for name, r in results.items()
+    ]
+    head = ["", "s", "ms/step", "x faster than ESPnet's decoder", "cache MB"]
+    case = data["case"]
+    return (
+        f"{case['utterances']} utterances x {case['prompt']} encoder frames, beam "
+        f"{case['beam']}, {case['tokens']} tokens, {case['layers']} layers of "
+        f"{case['size']}; {where(data)}.\n\n" + table(head, rows)
+    )
+
+
 def ratios(data: dict) -> str:
     """Table of how many times faster and smaller each row is than some others."""
     results = {r["name"]: r for r in data["results"]}
@@ -185,6 +208,7 @@ def labels_and_figures(data: dict) -> list[tuple[str, list[str], list[float]]]:
 TABLES: dict[str, Callable[[dict], str]] = {
     "ctc": ctc_table,
     "decode": decode_table,
+    "decode brief": brief_table,
     "scaling": scaling_table,
     "train": train_table,
 }

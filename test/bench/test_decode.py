@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from bench import decode
+from bench import decode, tables
 from bench.peers import contender
 from bench.work import Case, Variant
 
@@ -80,6 +80,7 @@ def test_figures(tmp_path, capsys):
         steps = r["seconds"] - r["prompt_seconds"]
         assert r["ms_step"] == pytest.approx(1e3 * steps / SMALL["tokens"])
         assert r["peak_bytes"] > 0 and 0 < r["roofline"] and 0 < r["flops_share"]
+    assert "| `espnet` |" in tables.brief_table(data)
     # the cache as its formula says: 4 bytes, 2 layers, 6 hypotheses, 13 positions
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
