@@ -144,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     case, names = Case(**options), args.contenders or preset.contenders
     machine.set_up(args.device, args.threads)
     logging.disable(logging.WARNING)  # ESPnet's, of texts that reach their length
+    about = machine.describe(args.device)
     limits = machine.ceilings(args.device, machine.DTYPES[args.dtype])
     measured = compare(
         case,
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = {
         "bench": "decode",
         "preset": args.preset,
-        "machine": machine.describe(args.device),
+        "machine": about,
         "dtype": args.dtype,
         "ceilings": limits,
         "encoder": encode(case, args.device, args.dtype, args.repeats),

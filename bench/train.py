@@ -112,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     machine.set_up(args.device, args.threads)
     options = {f.name: getattr(args, f.name, None) for f in fields(Case)}
     case = replace(DEFAULT, **{k: v for k, v in options.items() if v is not None})
+    about = machine.describe(args.device)
     cases = [
         compare(
             replace(case, prompt=n),
@@ -124,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     data = {
         "bench": "train",
-        "machine": machine.describe(args.device),
+        "machine": about,
         "dtype": args.dtype,
         "cases": cases,
     }
