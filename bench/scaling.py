@@ -23,7 +23,7 @@ AXES = {
     "tokens": (25, 50, 100, 200, 400),
 }
 """Lengths measured, of prompt frames and of text tokens."""
-DEFAULT = Case(utterances=1, beam=10, prompt=250, tokens=10)
+DEFAULT = Case(utterances=1, beam=10, prompt=250, tokens=20)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -124,7 +124,7 @@ BASES = ("espnet", "tiled:mha", "authors:mtla2")
 
 
 def scaling_table(data: dict) -> str:
-    """Table of a step's time at each length, and which variant is fastest."""
+    """Table of a step's time at each length, and whose step is fastest."""
     axis = data["axis"]
     case = dict(data["cases"][0]["case"])
     other = "tokens" if axis == "prompt" else "prompt"
@@ -132,7 +132,7 @@ def scaling_table(data: dict) -> str:
     rows = []
     for measured in data["cases"]:
         results = measured["results"]
-        best = min(results, key=lambda r: r["seconds"])
+        best = min(results, key=lambda r: r["ms_step"])
         rows.append(
             [
                 str(measured["case"][axis]),
@@ -148,7 +148,7 @@ def scaling_table(data: dict) -> str:
         f"{case['utterances']} utterances, beam {case['beam']}, {case[other]} "
         f"{'text tokens' if other == 'tokens' else 'prompt frames'}, CTC weight "
         f"{case['ctc_weight']:g}, {setting(case)}; {where(data)}.\n\n"
-        + table([*head, "fastest"], rows)
+        + table([*head, "fastest step"], rows)
     )
 
 
