@@ -24,7 +24,10 @@ def curves(axes, data: dict, key: str, unit: str, scale: float) -> None:
         values = [scale * case["results"][i][key] for case in data["cases"]]
         axes.loglog(lengths, values, marker="o", label=first["name"])
     axes.set_xticks(lengths, [str(n) for n in lengths])
-    axes.minorticks_off()
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter("{x:g}")
+    if max(values) < 20 * min(values):  # hardly a power of ten to label
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel({"prompt": "prompt frames", "tokens": "text tokens"}[axis])
     axes.set_ylabel(unit)
     axes.grid(alpha=0.3)
