@@ -121,21 +121,19 @@ class Layout:
 
     @cached_property
     def chunk_mask(self) -> torch.Tensor:
-        """What each token may see: complete chunks before it, and its own partial sum.
+        """What each token may see: the stride-aware causal mask of the paper.
 
-        Columns are the prompt's chunks, the tail's, and a partial sum a token:
-        ``(B, 1, L, C + L)``. The token's own, still partial chunk is not among
-        the chunks (paper, stride-aware causal mask).
+        Columns are the prompt's chunks and a partial sum a token, ``(B, 1, L,
+        C + L)``: that of the token itself, and earlier ones that complete a chunk.
         """
         j = torch.arange(self.n_prompt_chunks, device=self.device)
-        prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C_p)
-        j = torch.arange(self.n_tail_chunks, device=self.device)
-        tail = j < (self.tail_tokens // self.stride)[..., None]  # (B, L, C_t)
-        own = torch.eye(self.n_tokens, dtype=torch.bool, device=self.device)
-        n_utt, size = len(self.lengths), self.n_tokens
-        return torch.cat(
-            (prompt.expand(-1, size, -1), tail, own.expand(n_utt, -1, -1)), dim=-1
-        ).unsqueeze(1)
+        prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C)
+        n = torch.arange(self.n_tokens, device=self.device)
+        complete = ((self.tokens + 1) % self.stride == 0)[:, None]  # (B, 1, L)
+        own = (n == n[:, None]) | ((n < n[:, None]) & complete)  # (B, L, L)
+        return torch.cat((prompt.expand(-1, self.n_tokens, -1), own), dim=-1).unsqueeze(
+            1
+        )
 
 
 class Step:
