@@ -165,9 +165,10 @@ def train_table(data: dict) -> str:
                 row.append(amount(base[key] / r[key] if base else None))
             rows.append([*row, str(len(r["runs"]))])
     case = data["cases"][0]["case"]
+    what = f"one attention of {case['size']}" if data["attention"] else setting(case)
     head = ["", "prompt frames", "s/step", "peak MB", "x faster", "x smaller", "runs"]
     return (
-        f"{case['utterances']} utterances, {case['tokens']} tokens, {setting(case)}; "
+        f"{case['utterances']} utterances, {case['tokens']} tokens, {what}; "
         f"ratios to the authors' module; {where(data)}.\n\n" + table(head, rows)
     )
 

@@ -1,6 +1,7 @@
 """A training step with random weights: our attention and the authors'.
 
     python -m bench.train --output train.json
+    python -m bench.train --attention --prompts 500 2000   # one attention, no decoder
     python -m bench.train --prompts 250 500 1000 2000 --device cuda --dtype bfloat16
 
 A step is forward and backward of the decoder stack from encoder outputs to a loss,
@@ -69,8 +70,34 @@ def step(
     return body
 
 
+def attention_step(
+    model: torch.nn.Module, case: Case, device: str, dtype: torch.dtype
+) -> Callable[[], None]:
+    """Return :func:`step` of the first layer's attention by itself."""
+    attention = model.layers[0].self_attn
+    prompt, text = (
+        torch.randn(case.utterances, n, case.size, device=device).to(dtype)
+        for n in (case.prompt, case.tokens)
+    )
+    lengths = torch.full((case.utterances,), case.prompt, device=device)
+    weight = torch.randn_like(text)
+    for p in (prompt, text, *attention.parameters()):
+        p.requires_grad_().grad = torch.zeros_like(p)
+
+    def body():
+        layout = attention.layout(lengths, case.prompt, case.tokens)
+        attention(text, prompt, layout).backward(weight)
+
+    return body
+
+
 def compare(
-    case: Case, names: Sequence[str], device: str, dtype: str, repeats: int
+    case: Case,
+    names: Sequence[str],
+    device: str,
+    dtype: str,
+    repeats: int,
+    make_step: Callable = step,
 ) -> dict:
     """Measure training steps of one case; ``case`` and ``results``."""
     kind = machine.DTYPES[dtype]
@@ -78,7 +105,7 @@ def compare(
     peaks: dict[str, int | None] = {}
     for name in names:
         model = contender(name, case, device, kind)
-        bodies[name] = step(model, case, device, kind)
+        bodies[name] = make_step(model, case, device, kind)
         peaks[name] = machine.peak_memory(device, bodies[name])
     times = machine.take_turns(device, bodies, repeats)
     results = [
@@ -98,6 +125,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=CONTENDERS,
         metavar="ENGINE:VARIANT",
         help=f"ours:V, authors:mtla<s> (default: {' '.join(CONTENDERS)})",
+    )
+    parser.add_argument(
+        "--attention", action="store_true", help="one attention without a decoder"
     )
     parser.add_argument("--prompts", nargs="+", type=int, default=[DEFAULT.prompt])
     for field in fields(Case):
@@ -120,11 +150,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.device,
             args.dtype,
             args.repeats,
+            attention_step if args.attention else step,
         )
         for n in args.prompts
     ]
     data = {
         "bench": "train",
+        "attention": args.attention,
         "machine": about,
         "dtype": args.dtype,
         "cases": cases,

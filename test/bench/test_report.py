@@ -24,8 +24,9 @@ def make(main, options, path, tmp_path):
     return json.loads(path.read_text()), once
 
 
-def test_training(tmp_path):
-    options = [*SIZES, "--tokens=4", "--prompts", "5", "9"]
+@pytest.mark.parametrize("what", [[], ["--attention"]])
+def test_training(tmp_path, what):
+    options = [*SIZES, *what, "--tokens=4", "--prompts", "5", "9"]
     data, text = make(train.main, options, tmp_path / "train.json", tmp_path)
     assert [c["case"]["prompt"] for c in data["cases"]] == [5, 9]
     for case in data["cases"]:
