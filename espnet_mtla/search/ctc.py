@@ -15,8 +15,7 @@ sums: with ``X[t]`` the sum of ``x`` over the frames before boundary ``t``,
 
 ``X`` reaches thousands where differences of a millionth matter: rows are float64,
 log posteriors as the model computed them. Prefix scores are products of posteriors
-with ``exp(phi)``, scaled to its peak; a posterior below ``exp(-700)`` where that
-peaks counts as none.
+with ``exp(phi)``, scaled to its peak; below ``exp(-600)`` either counts as none.
 """
 
 import math
@@ -30,9 +29,9 @@ from espnet_mtla.search.window import CTCWindow
 BLANK = 0
 LOGZERO = -1e10
 """Log probability of what cannot be, as in ESPnet."""
-NEGLIGIBLE = math.exp(-600.0)
-"""Weight that counts as none; products of larger ones and posteriors stay clear of
-denormal numbers, which are ten times slower."""
+NEGLIGIBLE = -600.0
+"""Log of a probability that counts as none: exponentials near or below the smallest
+floating-point numbers, as of padding, are ten times slower."""
 SCORED_AT_ONCE = 2**24
 """Most posteriors ``N * P * T`` in memory; more labels are scored in parts."""
 
@@ -169,7 +168,7 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         """
         phi = phis[..., :-1]
         most = phi.amax(2, keepdim=True).clamp_(min=LOGZERO)
-        weights = torch.threshold((phi - most).exp_(), NEGLIGIBLE, 0.0)
+        weights = probabilities(phi - most)
         if ids is None:  # the same labels for all hypotheses of an utterance
             rows = self.firsts + self.labels
             weights = weights.view(len(rows), -1, phi.shape[2])  # (B, 3 * H, T)
@@ -180,7 +179,7 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         for i in range(0, rows.shape[1], most_labels):
             logp = F.embedding(rows[:, i : i + most_labels], self.table)
             # in float64: a model's own precision may not hold small posteriors
-            sums.append(weights @ logp.double().exp_()[..., 1:].mT)
+            sums.append(weights @ probabilities(logp.double())[..., 1:].mT)
         sums = torch.cat(sums, 2)
         if ids is None:
             sums = sums.view(len(phi), 3, -1)
@@ -230,6 +229,12 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         if self.window is not None:
             self.window.keep(rows)
         return tuple(field[hyps] for field in state)
+
+
+def probabilities(logp: torch.Tensor) -> torch.Tensor:
+    """Exponential of log probabilities, which it overwrites; see NEGLIGIBLE."""
+    p = logp.clamp_(min=NEGLIGIBLE).exp_()
+    return torch.threshold_(p, math.exp(NEGLIGIBLE + 1), 0.0)
 
 
 def logsumexp_before(y: torch.Tensor) -> torch.Tensor:
