@@ -101,6 +101,7 @@ class TailCache:
         self.open_frames = open_frames
         self.stride = stride
         self.length = length
+        self.pinned = False  # buffers are to stay where they are until they grow
         self._spare: tuple[torch.Tensor, ...] | None = None
 
     @classmethod
@@ -149,7 +150,10 @@ class TailCache:
             self._spare = tuple(torch.empty_like(b) for b in self.buffers)
         for old, new in zip(self.buffers, self._spare):
             torch.index_select(old, 1, parents, out=new)
-        self.buffers, self._spare = self._spare, self.buffers
+            if self.pinned:
+                old.copy_(new)
+        if not self.pinned:
+            self.buffers, self._spare = self._spare, self.buffers
 
     def keep(self, hyps: torch.Tensor) -> None:
         """Keep the hypotheses ``hyps`` alone."""

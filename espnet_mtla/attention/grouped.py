@@ -136,8 +136,8 @@ class GroupedAttention(GroupedProjections, Attention):
         phase = cos[:, None], sin[:, None]  # one for all heads of a hypothesis
         q = apply_rope(self.linear_q(x).unflatten(-1, (self.n_heads, -1)), phase)
         k = apply_rope(self.linear_k(x).unflatten(-1, (self.n_groups, -1)), phase)
-        keys[:, :, at.index] = k
-        values[:, :, at.index] = self.linear_v(x).unflatten(-1, (self.n_groups, -1))
+        at.put(keys, k)
+        at.put(values, self.linear_v(x).unflatten(-1, (self.n_groups, -1)))
         out = attend(
             q.unflatten(1, (self.n_groups, -1)),
             prompt,

@@ -1,13 +1,15 @@
 """MLA: keys and values are up-projections of one cached latent (DeepSeek-V2).
 
-Teacher-forced, keys and values are up-projected (64 + 32 and 64 numbers a head
-at the paper's sizes); token by token, the up-projections are absorbed into the
-query and the output, so that all heads read the ``r + d_r`` cached numbers.
+Keys and values can be up-projected (64 + 32 and 64 numbers a head at the paper's
+sizes); or the up-projections are absorbed into the query and the output, and all heads
+read the ``r + d_r`` numbers of a latent and its key. Token by token they are absorbed;
+teacher-forced, whichever takes fewer operations.
 """
 
 import torch
 import torch.nn.functional as F
 
+from espnet_mtla import gpu
 from espnet_mtla.attention.contract import (
     Attention,
     PromptPart,
@@ -101,6 +103,19 @@ class LatentProjections(torch.nn.Module):
         up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
         return up.split((self.nope_width, self.value_width), dim=1)
 
+    def _absorb(self, query: torch.Tensor) -> torch.Tensor:
+        """``(..., heads, nope) -> (..., heads, r)``."""
+        k_up, _ = self._up_weights()
+        by_head = query.flatten(0, -3).transpose(0, 1)
+        return torch.bmm(by_head, k_up).transpose(0, 1).unflatten(0, query.shape[:-2])
+
+    def _combine(self, seen: torch.Tensor) -> torch.Tensor:
+        """Attention's mean of latents, ``(..., heads, r)``, to ``(..., D)``."""
+        _, v_up = self._up_weights()
+        by_head = seen.flatten(0, -3).transpose(0, 1)
+        out = torch.bmm(by_head, v_up.mT).transpose(0, 1).flatten(1)
+        return self.linear_out(out).unflatten(0, seen.shape[:-2])
+
 
 class LatentAttention(LatentProjections, Attention):
     """Multi-head latent attention over ``[prompt ; text]``.
@@ -137,21 +152,74 @@ class LatentAttention(LatentProjections, Attention):
         self, x: torch.Tensor, phase: Phase
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``(..., D) -> (..., r)`` latent and ``(..., d_r)`` rotary key."""
-        c, k = self.linear_kv_a(x).split((self.rank, self.rope_width), dim=-1)
+        return self._split(self.linear_kv_a(x), phase)
+
+    def _split(
+        self, down: torch.Tensor, phase: Phase
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What :meth:`_latent` makes of the down-projection ``(..., r + d_r)``."""
+        c, k = down.split((self.rank, self.rope_width), dim=-1)
         return self.kv_norm(c), apply_rope(k, phase)
 
-    def _up(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(B, S, r) -> (B, heads, S, nope)`` keys, ``(B, heads, S, v)`` values."""
-        kv = self.linear_kv_b(latent).unflatten(-1, (self.n_heads, -1))
-        return kv.transpose(1, 2).split((self.nope_width, self.value_width), dim=-1)
+    def _attend(
+        self,
+        text: torch.Tensor,
+        latent: torch.Tensor,
+        k_rope: torch.Tensor,
+        mask: torch.Tensor,
+        layout: Layout,
+    ) -> torch.Tensor:
+        """Attend teacher-forced.
 
-    def _text_query(
-        self, text: torch.Tensor, layout: Layout
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(B, L, D) -> (B, heads, L, nope)`` and ``(B, heads, L, d_r)``."""
-        q_nope, q_rope = (q.transpose(1, 2) for q in self._query(text))
+        Args:
+            text: ``(B, L, D)``.
+            latent: columns that it may see, ``(B, C, r)``.
+            k_rope: their rotated keys, ``(B, C, d_r)``.
+            mask: which of them each token sees, ``(B, 1, L, C)``.
+
+        Returns:
+            ``(B, L, D)``.
+        """
         cos, sin = layout.text_phase
-        return q_nope, apply_rope(q_rope, (cos[:, None], sin[:, None]))
+        q_nope, q_rope = self._query(text)  # (B, L, heads, ...)
+        q_rope = apply_rope(q_rope, (cos[:, :, None], sin[:, :, None]))
+        k_rope = k_rope.to(latent.dtype)
+        options = {
+            "dropout_p": self.dropout_rate if self.training else 0.0,
+            "scale": self.scale,
+        }
+        if self._absorbs(text.shape[1], latent.shape[1]):
+            # heads share keys: they are more queries of one head
+            query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)
+            seen = F.scaled_dot_product_attention(
+                query.flatten(1, 2),
+                torch.cat((latent, k_rope), dim=-1),
+                latent,
+                attn_mask=mask.squeeze(1).repeat_interleave(self.n_heads, dim=1),
+                **options,
+            )
+            return self._combine(seen.unflatten(1, (-1, self.n_heads)))
+        kv = self.linear_kv_b(latent).unflatten(-1, (self.n_heads, -1))
+        k_nope, v = kv.split((self.nope_width, self.value_width), dim=-1)
+        k_rope = k_rope.unsqueeze(2).expand(-1, -1, self.n_heads, -1)
+        out = F.scaled_dot_product_attention(
+            torch.cat((q_nope, q_rope), dim=-1).transpose(1, 2),
+            torch.cat((k_nope, k_rope), dim=-1).transpose(1, 2),
+            v.transpose(1, 2),
+            attn_mask=mask,
+            **options,
+        )
+        return self.linear_out(out.transpose(1, 2).flatten(2))
+
+    def _absorbs(self, n_tokens: int, n_columns: int) -> bool:
+        """Whether absorbing takes fewer products than up-projecting, for a head.
+
+        Short texts do, below some 85 tokens at the paper's sizes; then training need
+        not keep up-projected columns either.
+        """
+        up = (self.nope_width + self.value_width) * self.rank
+        wide = 2 * self.rank - self.nope_width - self.value_width
+        return n_tokens * (up + n_columns * wide) < n_columns * up
 
     def forward(
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
@@ -162,17 +230,7 @@ class LatentAttention(LatentProjections, Attention):
             self._latent(text, layout.text_phase),
         )
         latent, k_rope = (torch.cat(part, dim=1) for part in zip(*parts))
-        k_nope, v = self._up(latent)
-        k_rope = k_rope.unsqueeze(1).expand(-1, self.n_heads, -1, -1)
-        out = F.scaled_dot_product_attention(
-            torch.cat(self._text_query(text, layout), dim=-1),
-            torch.cat((k_nope, k_rope.to(k_nope.dtype)), dim=-1),
-            v,
-            attn_mask=layout.mask,
-            dropout_p=self.dropout_rate if self.training else 0.0,
-            scale=self.scale,
-        )
-        return self.linear_out(out.transpose(1, 2).flatten(2))
+        return self._attend(text, latent, k_rope, layout.mask, layout)
 
     def _part(
         self, latent: torch.Tensor, k_rope: torch.Tensor, opening=None
@@ -188,8 +246,8 @@ class LatentAttention(LatentProjections, Attention):
     def _write(self, tail: torch.Tensor, x: torch.Tensor, at: Step) -> None:
         """Put new tokens ``(N, D)`` into their slot of the tail."""
         latent, k_rope = self._latent(x, at.phase)
-        tail[:, 0, at.index, : self.rank] = latent
-        tail[:, 0, at.index, self.rank :] = k_rope
+        at.put(tail[..., : self.rank], latent.unsqueeze(1))
+        at.put(tail[..., self.rank :], k_rope.unsqueeze(1))
 
     def step(
         self,
@@ -202,25 +260,21 @@ class LatentAttention(LatentProjections, Attention):
         """See :meth:`Attention.step`."""
         (buffer,) = tail
         self._write(buffer, x, at)
-        slots = buffer[:, :, : at.n_slots]
-        k_up, v_up = self._up_weights()
         q_nope, q_rope = self._query(x)
         cos, sin = at.phase
-        query = torch.cat(
-            (
-                torch.einsum("nhd,hdr->nhr", q_nope, k_up),
-                apply_rope(q_rope, (cos[:, None], sin[:, None])),
-            ),
-            dim=-1,
-        ).unsqueeze(1)  # (N, 1, heads, r + d_r)
-        out = attend(
-            query,
-            prompt,
-            prompt_unused,
-            slots,
-            slots[..., : self.rank],
-            at.tail_unused,
-            self.scale,
-        ).squeeze(1)
-        out = torch.einsum("nhr,hdr->nhd", out, v_up)
-        return self.linear_out(out.flatten(1))
+        q_rope = apply_rope(q_rope, (cos[:, None], sin[:, None]))
+        query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
+        if kernel := gpu.latent_kernel(x):
+            out = kernel(query, prompt, buffer, at, self.scale, self.rank)
+        else:
+            slots = buffer[:, :, : at.n_slots]
+            out = attend(
+                query.unsqueeze(1),
+                prompt,
+                prompt_unused,
+                slots,
+                slots[..., : self.rank],
+                at.tail_unused,
+                self.scale,
+            ).squeeze(1)
+        return self._combine(out)

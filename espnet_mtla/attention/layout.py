@@ -121,18 +121,19 @@ class Layout:
 
     @cached_property
     def chunk_mask(self) -> torch.Tensor:
-        """Complete chunks before each token, prompt's then tail's.
+        """What each token may see: the stride-aware causal mask of the paper.
 
-        ``(B, 1, L, C)``; the token's own, still partial chunk is not among
-        them (paper, stride-aware causal mask).
+        Columns are the prompt's chunks and a partial sum a token, ``(B, 1, L,
+        C + L)``: that of the token itself, and earlier ones that complete a chunk.
         """
         j = torch.arange(self.n_prompt_chunks, device=self.device)
-        prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C_p)
-        j = torch.arange(self.n_tail_chunks, device=self.device)
-        tail = j < (self.tail_tokens // self.stride)[..., None]  # (B, L, C_t)
-        return torch.cat(
-            (prompt.expand(-1, self.n_tokens, -1), tail), dim=-1
-        ).unsqueeze(1)
+        prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C)
+        n = torch.arange(self.n_tokens, device=self.device)
+        complete = ((self.tokens + 1) % self.stride == 0)[:, None]  # (B, 1, L)
+        own = (n == n[:, None]) | ((n < n[:, None]) & complete)  # (B, L, L)
+        return torch.cat((prompt.expand(-1, self.n_tokens, -1), own), dim=-1).unsqueeze(
+            1
+        )
 
 
 class Step:
@@ -157,19 +158,31 @@ class Step:
         open_range: tuple[int, int] = (0, 0),
         chunk_width: int = 0,
     ):
+        least, most = open_range
+        self.n_slots = slot_count(most, index + 1, stride)
+        self.ragged = (least + index) // stride != (most + index) // stride
+        self._stand(lengths, index, rope_width, stride, chunk_width)
+
+    def _stand(self, lengths, index, rope_width, stride, chunk_width) -> None:
         self.lengths = lengths
         self.index = index
         self.stride = stride
         self.chunk_width = chunk_width
         self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
-        least, most = open_range
-        self.n_slots = slot_count(most, index + 1, stride)
-        self.ragged = (least + index) // stride != (most + index) // stride
+
+    def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
+        """Write ``(N, G, w)`` into this token's own slot of ``(N, G, capacity, w)``."""
+        buffer[:, :, self.index] = new
 
     @cached_property
     def rows(self) -> torch.Tensor:
         """``arange(N)``, to index one slot in each hypothesis's tail."""
         return torch.arange(len(self.lengths), device=self.lengths.device)
+
+    @cached_property
+    def chunks(self) -> torch.Tensor:
+        """Cached positions of each hypothesis's prompt, ``(N,)``."""
+        return self.lengths // self.stride
 
     @cached_property
     def slot(self) -> torch.Tensor:

@@ -169,13 +169,10 @@ class LatentSource(LatentProjections, SourceAttention):
 
     def _query(self, text: torch.Tensor) -> torch.Tensor:
         query = self.linear_q(text).unflatten(-1, (self.n_heads, -1))
-        k_up, _ = self._up_weights()
-        return torch.einsum("bqhd,hdr->bqhr", query, k_up).unsqueeze(2)
+        return self._absorb(query).unsqueeze(2)
 
     def _out(self, seen: torch.Tensor) -> torch.Tensor:
-        _, v_up = self._up_weights()
-        out = torch.einsum("bqhr,hdr->bqhd", seen.squeeze(2), v_up)
-        return self.linear_out(out.flatten(2))
+        return self._combine(seen.squeeze(2))
 
 
 class TemporalLatentSource(TemporalProjections, LatentSource):

@@ -7,6 +7,8 @@ partial sum of its own chunk, so teacher-forced scores are ``L x (C + 1)``.
 """
 
 import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
 from espnet_mtla.attention.contract import PromptPart, positive
 from espnet_mtla.attention.latent import LatentAttention, LatentProjections
@@ -59,7 +61,24 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         return self._weigh(latent, embedding), k_rope
 
     def _prompt_chunks(self, prompt: torch.Tensor, layout: Layout):
+        """Merge the prompt ``(B, T, D)``; in training, twice.
+
+        What lies between the down-projection and the chunks is several times its
+        size, and quickly made again.
+        """
+        down = self.linear_kv_a(prompt)
+        if not down.requires_grad:
+            return self._merge(down, layout)
+        return checkpoint(
+            self._merge, down, layout, use_reentrant=False, preserve_rng_state=False
+        )
+
+    def _merge(self, down: torch.Tensor, layout: Layout):
         """Merge the prompt's complete chunks; gather the frames left over.
+
+        Args:
+            down: its down-projection, ``(B, T, r + d_r)``.
+            layout: of the batch.
 
         Returns:
             Complete chunks ``(B, C_p, r)`` and their keys ``(B, C_p, d_r)``
@@ -68,14 +87,11 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         """
         s = self.stride
         behind = layout.n_prompt_chunks * s - layout.n_frames
-        latent, k_rope = (
-            torch.nn.functional.pad(x, (0, 0, 0, behind))
-            for x in self._weighted(
-                prompt, layout.prompt_phase, layout.prompt_embedding
-            )
-        )
+        latent, k_rope = self._split(down, layout.prompt_phase)
+        latent = self._weigh(latent, layout.prompt_embedding)
+        latent, k_rope = (F.pad(x, (0, 0, 0, behind)) for x in (latent, k_rope))
         first = layout.prompt_chunks[:, None] * s
-        index = first + torch.arange(s - 1, device=prompt.device)
+        index = first + torch.arange(s - 1, device=down.device)
         index = index.clamp(max=latent.shape[1] - 1)[..., None]
         return (
             latent.unflatten(1, (-1, s)).sum(2),
@@ -103,27 +119,18 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        latent, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
-        chunks, chunk_k, opening, opening_k = self._prompt_chunks(prompt, layout)
-        partial = self._tail(opening, latent, layout).cumsum(2)  # (B, C_t, s, r)
-        tail_k = self._tail(opening_k, own_k, layout)[:, :, -1]
+        own, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
+        chunks, chunk_k, opening, _ = self._prompt_chunks(prompt, layout)
+        partial = self._tail(opening, own, layout).cumsum(2)  # (B, C_t, s, r)
         at = layout.tail_tokens[..., None].expand(-1, -1, self.rank)
-        own_up, own_v = self._up(partial.flatten(1, 2).gather(1, at))
-        chunk_up, chunk_v = self._up(torch.cat((chunks, partial[:, :, -1]), dim=1))
-        chunk_k = torch.cat((chunk_k, tail_k), dim=1)  # (B, C, d_r)
-
-        q_nope, q_rope = self._text_query(text, layout)
-        scores = q_nope @ chunk_up.transpose(-1, -2)
-        scores = scores + q_rope @ chunk_k.unsqueeze(1).transpose(-1, -2)
-        scores = scores.masked_fill(~layout.chunk_mask, float("-inf"))
-        own = (q_nope * own_up).sum(-1, keepdim=True)
-        own = own + (q_rope * own_k.unsqueeze(1)).sum(-1, keepdim=True)
-        weights = (torch.cat((scores, own), dim=-1) * self.scale).softmax(-1)
-        weights = torch.nn.functional.dropout(
-            weights, self.dropout_rate, self.training
-        ).to(own_v.dtype)
-        out = weights[..., :-1] @ chunk_v + weights[..., -1:] * own_v
-        return self.linear_out(out.transpose(1, 2).flatten(2))
+        own = partial.flatten(1, 2).gather(1, at)  # (B, L, r)
+        return self._attend(
+            text,
+            torch.cat((chunks, own), dim=1),
+            torch.cat((chunk_k, own_k), dim=1),
+            layout.chunk_mask,
+            layout,
+        )
 
     def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
         """See :meth:`Attention.cache_prompt`; complete chunks and the open one."""

@@ -218,7 +218,8 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         InputError: bad options or files, or an utterance larger than memory.
     """
     args = parse(task, argv)
-    from espnet_mtla import compat
+    from espnet_mtla import compat, gpu
+    from espnet_mtla.decoder.graph import CAPTURES
     from espnet_mtla.scoring.efficiency import CacheMeter, Meter
     from espnet_mtla.search.batch import halving, plan_batches
 
@@ -275,6 +276,9 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         "dtype": args.dtype,
         "torch": torch.__version__,
     }
+    if gpu.asked_for("graph"):
+        summary["graph_captures"] = CAPTURES.count
+        summary["graph_capture_seconds"] = round(CAPTURES.seconds, 3)
     with atomic_open(out / "efficiency.json") as f:
         json.dump(summary, f, indent=2)
         f.write("\n")
@@ -282,4 +286,10 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
 
 
 def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    """What tables call it, with the parts that were asked for."""
+    from espnet_mtla import gpu
+
+    if device != "cuda":
+        return "cpu"
+    parts = [part for part in gpu.PARTS if gpu.asked_for(part)]
+    return torch.cuda.get_device_name() + (f" ({', '.join(parts)})" if parts else "")

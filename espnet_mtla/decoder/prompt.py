@@ -9,13 +9,16 @@ from typing import ClassVar
 
 import torch
 
-from espnet_mtla.attention.cache import PromptCache
+from espnet_mtla import gpu
+from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention, positive, rate
 from espnet_mtla.attention.layout import Step
 from espnet_mtla.attention.source import SourceAttention
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
+from espnet_mtla.decoder.graph import GraphedStep
 from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.packed import pack_anew, unpack, use_packed
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -114,6 +117,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
         self.dropout = torch.nn.Dropout(dropout_rate)
+        use_packed(self)
 
     @classmethod
     def _check_options(cls, given: dict) -> None:
@@ -160,6 +164,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
+        unpack(self)  # weights change between validations
         hlens = hlens.to(hs_pad.device)
         prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
@@ -179,6 +184,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 not replicated over the beam.
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
+        pack_anew(self)
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -216,13 +222,13 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
+        step = self._graphed_step if gpu.graphs(self, ys) else self._step
         while states.tail.length < ys.shape[1]:
-            hidden = self._step(ys[:, states.tail.length], states)
-        logits = self.output_layer(self.after_norm(hidden))
-        return logits.log_softmax(dim=-1), states
+            scores = step(ys[:, states.tail.length], states)
+        return scores, states
 
     def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis; ``(N, D)``."""
+        """Feed one token ``(N,)`` to every hypothesis; log-probabilities ``(N, V)``."""
         prompt, tail = state.prompt, state.tail
         tail.reserve()
         share = tail.n_hyp // len(prompt.lengths)
@@ -234,11 +240,26 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             prompt.open_range,
             self.attention.chunk_width,
         )
+        scores = self.advance(tokens, prompt, tail, at)
+        tail.length += 1
+        return scores
+
+    def _graphed_step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
+        """What :meth:`_step` does, as a step of fixed shape."""
+        state.tail.reserve()
+        if state.graphed is None or not state.graphed.fits(state.tail):
+            state.graphed = None  # its memory is free before another needs some
+            state.graphed = GraphedStep(self, state.prompt, state.tail)
+        return state.graphed(tokens)
+
+    def advance(
+        self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
+    ) -> torch.Tensor:
+        """Write tokens ``(N,)`` into the tails; log-probabilities ``(N, V)``."""
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
-        tail.length += 1
-        return x
+        return self.output_layer(self.after_norm(x)).log_softmax(dim=-1)
 
     def score(
         self, y: torch.Tensor, state: DecoderState, x: torch.Tensor

@@ -6,6 +6,7 @@ import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention
+from espnet_mtla.decoder.graph import GraphedStep
 
 
 class DecoderState:
@@ -29,6 +30,7 @@ class DecoderState:
     ):
         self.tail = tail
         self.utterance = utterance
+        self.graphed: GraphedStep | None = None
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
         batched = utterance is not None and len(prompt.lengths) > 1

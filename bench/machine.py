@@ -1,0 +1,201 @@
+"""The machine under a benchmark: versions, ceilings, clocks, memory, JSON."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages
+
+import torch
+
+from espnet_mtla.bin.compare import environment
+from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.errors import InputError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
+    """Add the options that all benchmarks have."""
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES)
+    parser.add_argument("--threads", type=int, default=1, help="of the host")
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help=f"runs of each ({repeats})"
+    )
+    parser.add_argument("--output", type=Path, help="JSON with every figure")
+
+
+def set_up(device: str, threads: int) -> None:
+    """Prepare for measuring: ``threads`` of the host, the same random weights.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: PyTorch finds no GPU here; give cpu")
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+
+
+def describe(device: str) -> dict:
+    """Return versions, date, commit, and what the device and its host are."""
+    found = environment()
+    keep = ("date", "python version", "espnet version", "torch version", "git hash")
+    about = {key: found[key] for key in keep}
+    for package in ("mtla", "triton"):
+        try:
+            about[f"{package} version"] = version(package)
+        except PackageNotFoundError:
+            continue
+    cuda = device.startswith("cuda")
+    about["device"] = torch.cuda.get_device_name() if cuda else cpu_name()
+    about["host"] = cpu_name()
+    about["cores"] = len(os.sched_getaffinity(0))
+    about["threads"] = torch.get_num_threads()
+    about["tf32"] = torch.backends.cuda.matmul.allow_tf32
+    if cuda:
+        about["cuda version"] = torch.version.cuda
+    return about
+
+
+def cpu_name() -> str:
+    """Return the processor's name as the kernel gives it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def wait(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def clock(device: str, body: Callable[[], object]) -> tuple[float, float]:
+    """Run ``body`` once; wall seconds, and CPU seconds of this process."""
+    wait(device)
+    wall, cpu = time.perf_counter(), time.process_time()
+    body()
+    wait(device)
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def take_turns(
+    device: str,
+    bodies: Mapping[str, Callable[[], object]],
+    repeats: int,
+    budget: float = float("inf"),
+) -> dict[str, dict]:
+    """Run every body ``repeats`` times, A B C A B C, so that drift meets all alike.
+
+    Args:
+        bodies: already warmed up.
+        budget: seconds after which a body is not run again.
+
+    Returns:
+        For each its runs in wall and CPU seconds, and their medians.
+    """
+    wall: dict[str, list[float]] = {name: [] for name in bodies}
+    cpu: dict[str, list[float]] = {name: [] for name in bodies}
+    for _ in range(repeats):
+        for name, body in bodies.items():
+            if sum(wall[name]) < budget:
+                seconds, used = clock(device, body)
+                wall[name].append(seconds)
+                cpu[name].append(used)
+    return {
+        name: {
+            "seconds": statistics.median(wall[name]),
+            "cpu_seconds": statistics.median(cpu[name]),
+            "runs": [round(t, 6) for t in wall[name]],
+            "cpu_runs": [round(t, 6) for t in cpu[name]],
+        }
+        for name in bodies
+    }
+
+
+def peak_memory(device: str, body: Callable[[], object]) -> int:
+    """Run ``body`` once; most bytes that it held at a time beyond what there was.
+
+    On a GPU by PyTorch's allocator. On a CPU by every allocation and release that
+    PyTorch's profiler reports, buffers inside operators too: an exact count of
+    tensors, the same on any machine that runs the same operators.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        body()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, profile_memory=True) as profile:
+        body()
+    changes = [
+        (event.start_ns(), event.nbytes())
+        for event in profile.profiler.kineto_results.events()
+        if event.name() == "[memory]"
+    ]
+    live = most = 0
+    for _, change in sorted(changes, key=lambda event: event[0]):
+        live += change
+        most = max(most, live)
+    return most
+
+
+def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, float]:
+    """Measure what the device can do: a matrix product and a copy.
+
+    Returns:
+        ``flops`` a second, a multiply-add counted as two; ``bytes`` a second, read
+        and written; of each the best run and size.
+    """
+    cuda = device.startswith("cuda")
+    sizes, n_copied = ((4096, 8192), 2**30) if cuda else ((512, 1024, 2048), 2**27)
+    rates = []
+    for size in sizes:
+        a = torch.randn(size, size, device=device).to(dtype)
+        product = partial(torch.mm, a, a, out=torch.empty_like(a))
+        rates.append(2 * size**3 / fastest(device, product, repeats))
+    source = torch.zeros(n_copied, dtype=torch.uint8, device=device)
+    copying = partial(torch.zeros_like(source).copy_, source)
+    return {
+        "flops": max(rates),
+        "bytes": 2 * n_copied / fastest(device, copying, repeats),
+    }
+
+
+def fastest(device: str, body: Callable[[], object], repeats: int) -> float:
+    """Run ``body`` some times; wall seconds of the fastest run."""
+    return min(clock(device, body)[0] for _ in range(repeats))
+
+
+def write(path: Path, data: dict) -> None:
+    """Write a benchmark's figures as JSON."""
+    with atomic_open(path) as f:
+        json.dump(data, f, indent=1)
+        f.write("\n")
+
+
+def read(path: Path) -> dict:
+    """Read a benchmark's figures.
+
+    Raises:
+        InputError: there is no such file, or it is no benchmark's.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: not a benchmark's JSON ({e})") from None
+    if not isinstance(data, dict) or "bench" not in data:
+        raise InputError(f"{path}: not a benchmark's JSON (no field 'bench')")
+    return data

@@ -1,0 +1,38 @@
+"""ESPnet's stock ``TransformerDecoder``: source attention, layer outputs cached."""
+
+from collections.abc import Callable
+
+import torch
+from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+
+from bench.peers import IMPOSSIBLE
+from bench.work import Case
+
+
+def decoder(case: Case) -> TransformerDecoder:
+    """Return one with random weights that never ends a text."""
+    made = TransformerDecoder(
+        case.vocabulary,
+        case.size,
+        attention_heads=case.heads,
+        linear_units=case.linear_units,
+        num_blocks=case.layers,
+    )
+    with torch.no_grad():
+        made.output_layer.bias[-1] = IMPOSSIBLE
+    return made
+
+
+def cache_bytes(case: Case, dtype: torch.dtype) -> Callable[[list], int]:
+    """Count what its search keeps between steps.
+
+    That is each layer's outputs, and the copy of the encoder output that each
+    hypothesis attends to (one utterance's is a view).
+    """
+    copies = case.n_hyp if case.utterances > 1 else 1
+    source = copies * case.prompt * case.size * dtype.itemsize
+
+    def count(states: list) -> int:
+        return source + sum(t.nbytes for layers in states for t in layers)
+
+    return count

@@ -1,0 +1,24 @@
+"""Our decoders, as users have them."""
+
+import torch
+
+from bench.peers import IMPOSSIBLE
+from bench.work import Case, Variant
+from espnet_mtla.decoder.prompt import PromptDecoder
+from espnet_mtla.registry import DECODERS
+
+
+def decoder(case: Case, variant: Variant) -> PromptDecoder:
+    """Return one with random weights that never ends a text."""
+    options = {"temporal_stride": variant.stride} if variant.kind == "mtla" else {}
+    made = DECODERS[variant.kind](
+        case.vocabulary,
+        case.size,
+        attention_heads=case.heads,
+        linear_units=case.linear_units,
+        num_blocks=case.layers,
+        **options,
+    )
+    with torch.no_grad():
+        made.output_layer.bias[-1] = IMPOSSIBLE
+    return made

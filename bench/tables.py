@@ -1,0 +1,222 @@
+"""Tables of benchmarks' figures, and what their bars show."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import machine
+from espnet_mtla.scoring.table import paper_figures
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a Markdown table: the first column to the left, others to the right."""
+    lines = [list(head), ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def amount(value: float | None, digits: int = 3) -> str:
+    """Round to significant digits, without an exponent; a dash for what is unknown."""
+    if value is None:
+        return "-"
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e" in text else text
+
+
+def where(data: dict) -> str:
+    """Say in one line where, when and with what a benchmark was run."""
+    about = data["machine"]
+    threads = about["threads"]
+    return (
+        f"{about['device']}, {threads} thread{'s' * (threads != 1)}, {data['dtype']}, "
+        f"PyTorch {about['torch version']}, ESPnet {about['espnet version']}, "
+        f"{about['date'][:10]}, commit {about['git hash']}"
+    )
+
+
+def setting(case: dict) -> str:
+    """Say what was decoded or trained on, but for lengths that a table varies."""
+    return (
+        f"{case['vocabulary']} units, {case['layers']} layers of {case['size']}, "
+        f"{case['heads']} heads"
+    )
+
+
+def decode_table(data: dict) -> str:
+    """Table of one case of decoding."""
+    case, results = data["case"], data["results"]
+    ceilings = data["ceilings"]
+    about = (
+        f"{case['utterances']} utterances x {case['prompt']} prompt frames, beam "
+        f"{case['beam']}, {case['tokens']} tokens, CTC weight {case['ctc_weight']:g}, "
+        f"{setting(case)}; {where(data)}. The encoder apart: "
+        f"{amount(data['encoder']['seconds'])} s. Ceilings measured: "
+        f"{amount(ceilings['flops'] / 1e9)} GFLOP/s, "
+        f"{amount(ceilings['bytes'] / 1e9)} GB/s."
+    )
+    head = ["", "s", "ms/step", "hyp. steps/s", "RTFx", "cache MB", "peak MB"]
+    head += ["matmul rate", "roofline", "outside scorers", "runs"]
+    rows = [
+        [
+            f"`{r['name']}`",
+            *map(amount, (r["seconds"], r["ms_step"], r["hyp_steps_s"], r["rtfx"])),
+            amount(r["cache_bytes"] / 1e6),
+            amount(r["peak_bytes"] / 1e6),
+            percent(r["flops_share"]),
+            percent(r["roofline"]),
+            percent(r["shares"]["search_seconds"] / sum(r["shares"].values())),
+            str(len(r["runs"])),
+        ]
+        for r in results
+    ]
+    return "\n".join([about, "", table(head, rows), "", ratios(data)]).rstrip()
+
+
+def brief_table(data: dict) -> str:
+    """Narrow table of decoding, for those who want to know what they gain."""
+    results = {r["name"]: r for r in data["results"]}
+    stock = results.get("espnet")
+    rows = [
+        [
+            f"`{name}`",
+            amount(r["seconds"]),
+            amount(r["ms_step"]),
+            amount(stock["seconds"] / r["seconds"] if stock else None),
+            amount(r["cache_bytes"] / 1e6),
+        ]
+        for name, r in results.items()
+    ]
+    head = ["", "s", "ms/step", "x faster than ESPnet's decoder", "cache MB"]
+    case = data["case"]
+    return (
+        f"{case['utterances']} utterances x {case['prompt']} encoder frames, beam "
+        f"{case['beam']}, {case['tokens']} tokens, {case['layers']} layers of "
+        f"{case['size']}; {where(data)}.\n\n" + table(head, rows)
+    )
+
+
+def ratios(data: dict) -> str:
+    """Table of how many times faster and smaller each row is than some others."""
+    results = {r["name"]: r for r in data["results"]}
+    bases = [n for n in BASES if n in results]
+    paper = {}
+    if data.get("preset") == "paper-st":
+        rows = paper_figures("must_c", "st")["rows"]
+        paper = {f"tiled:{name.replace(' s=', '')}": r for name, r in rows.items()}
+    head = [""]
+    for base in bases:
+        head += [f"x faster than `{base}`", "cache x smaller", "peak x smaller"]
+    if paper:
+        head += ["paper: faster than MHA", "paper: memory"]
+    lines = []
+    for name, r in results.items():
+        line = [f"`{name}`"]
+        for base in bases:
+            for key in ("seconds", "cache_bytes", "peak_bytes"):
+                line.append(amount(results[base][key] / r[key]))
+        if paper:
+            figures = paper.get(name, {})
+            line += [amount(figures.get(key)) for key in ("speedup", "reduction")]
+        lines.append(line)
+    return table(head, lines) if bases else ""
+
+
+BASES = ("espnet", "tiled:mha", "authors:mtla2")
+"""Contenders that the others are compared with."""
+
+
+def scaling_table(data: dict) -> str:
+    """Table of a step's time at each length, and whose step is fastest."""
+    axis = data["axis"]
+    case = dict(data["cases"][0]["case"])
+    other = "tokens" if axis == "prompt" else "prompt"
+    names = [r["name"] for r in data["cases"][0]["results"]]
+    rows = []
+    for measured in data["cases"]:
+        results = measured["results"]
+        best = min(results, key=lambda r: r["ms_step"])
+        rows.append(
+            [
+                str(measured["case"][axis]),
+                *(amount(r["ms_step"]) for r in results),
+                *(amount(r["cache_bytes"] / 1e6) for r in results),
+                f"`{best['name']}`",
+            ]
+        )
+    head = [{"prompt": "prompt frames", "tokens": "text tokens"}[axis]]
+    head += [f"`{name}` ms/step" for name in names]
+    head += [f"`{name}` MB" for name in names]
+    return (
+        f"{case['utterances']} utterances, beam {case['beam']}, {case[other]} "
+        f"{'text tokens' if other == 'tokens' else 'prompt frames'}, CTC weight "
+        f"{case['ctc_weight']:g}, {setting(case)}; {where(data)}.\n\n"
+        + table([*head, "fastest step"], rows)
+    )
+
+
+def train_table(data: dict) -> str:
+    """Table of training steps, each with its ratio to the authors' module."""
+    rows = []
+    for measured in data["cases"]:
+        results = measured["results"]
+        base = next((r for r in results if r["name"].startswith("authors")), None)
+        for r in results:
+            row = [f"`{r['name']}`", str(measured["case"]["prompt"])]
+            row += [amount(r["seconds"]), amount(r["peak_bytes"] / 1e6)]
+            for key in ("seconds", "peak_bytes"):
+                row.append(amount(base[key] / r[key] if base else None))
+            rows.append([*row, str(len(r["runs"]))])
+    case = data["cases"][0]["case"]
+    head = ["", "prompt frames", "s/step", "peak MB", "x faster", "x smaller", "runs"]
+    return (
+        f"{case['utterances']} utterances, {case['tokens']} tokens, {setting(case)}; "
+        f"ratios to the authors' module; {where(data)}.\n\n" + table(head, rows)
+    )
+
+
+def ctc_table(data: dict) -> str:
+    """Table of CTC prefix scores, a row a case."""
+    names = list(data["cases"][0]["case"])
+    rows = [
+        [
+            *(str(c["case"][name]) for name in names),
+            *(amount(1e3 * t / c["case"]["tokens"]) for t in c["median"].values()),
+            amount(c["speed_up"]),
+            f"{c['difference']:.0e}",
+        ]
+        for c in data["cases"]
+    ]
+    head = [*names, *(f"{n} ms/token" for n in data["cases"][0]["median"])]
+    return where(data) + ".\n\n" + table([*head, "x faster", "difference"], rows)
+
+
+def percent(share: float) -> str:
+    """Lay out a share."""
+    return f"{share:.0%}"
+
+
+def labels_and_figures(data: dict) -> list[tuple[str, list[str], list[float]]]:
+    """What bars show: a unit, names and values for each panel."""
+    if data["bench"] == "ctc":
+        names = ["x".join(map(str, c["case"].values())) for c in data["cases"]]
+        return [("x faster", names, [c["speed_up"] for c in data["cases"]])]
+    names = [r["name"] for r in data["results"]]
+    return [
+        ("s", names, [r["seconds"] for r in data["results"]]),
+        ("cache MB", names, [r["cache_bytes"] / 1e6 for r in data["results"]]),
+    ]
+
+
+TABLES: dict[str, Callable[[dict], str]] = {
+    "ctc": ctc_table,
+    "decode": decode_table,
+    "decode brief": brief_table,
+    "scaling": scaling_table,
+    "train": train_table,
+}
+"""How the figures of each benchmark, by its name in the JSON, are laid out."""
+
+
+def finish(data: dict, output: Path | None) -> None:
+    """Write a benchmark's JSON if asked to, and print its table."""
+    if output:
+        machine.write(output, data)
+    print(TABLES[data["bench"]](data))

@@ -1,0 +1,136 @@
+"""A training step with random weights: our attention and the authors'.
+
+    python -m bench.train --output train.json
+    python -m bench.train --prompts 250 500 1000 2000 --device cuda --dtype bfloat16
+
+A step is forward and backward of the decoder stack from encoder outputs to a loss,
+teacher-forced. Contenders take turns after a warm-up; times are medians. Memory is the
+most that a step holds at a time beyond weights, gradients and inputs.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+
+import torch
+
+from bench import machine
+from bench.peers import ours
+from bench.tables import finish
+from bench.work import Case, Variant
+from espnet_mtla.bin import run
+from espnet_mtla.errors import InputError
+
+CONTENDERS = ("ours:mha", "ours:mla", "ours:mtla2", "authors:mtla2")
+DEFAULT = Case(utterances=16, prompt=500, tokens=60)
+
+
+def contender(
+    name: str, case: Case, device: str, dtype: torch.dtype
+) -> torch.nn.Module:
+    """Build a stack: a decoder of ours, its attention replaced by a peer's.
+
+    Raises:
+        InputError: an unknown one, or a peer without the variant.
+    """
+    engine, _, kind = name.partition(":")
+    variant = Variant.parse(kind)
+    model = ours.decoder(case, variant)
+    if engine == "authors" and variant.kind == "mtla":
+        from bench.peers.authors import TrainedAttention
+
+        for layer in model.layers:
+            layer.self_attn = TrainedAttention(layer.self_attn)
+    elif engine != "ours":
+        raise InputError(f"{name}: give ours:V or authors:mtla<s>")
+    return model.train().to(device, dtype)
+
+
+def step(
+    model: torch.nn.Module, case: Case, device: str, dtype: torch.dtype
+) -> Callable[[], None]:
+    """Return a function that makes one training step and leaves no gradients."""
+    x = torch.randn(case.utterances, case.prompt, case.size, device=device).to(dtype)
+    x_lengths = torch.full((case.utterances,), case.prompt, device=device)
+    tokens = torch.randint(
+        case.vocabulary, (case.utterances, case.tokens), device=device
+    )
+    n_tokens = torch.full((case.utterances,), case.tokens, device=device)
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+
+    def body():
+        logits, _ = model(x, x_lengths, tokens, n_tokens)
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), tokens.flatten()
+        )
+        loss.backward()
+
+    return body
+
+
+def compare(
+    case: Case, names: Sequence[str], device: str, dtype: str, repeats: int
+) -> dict:
+    """Measure training steps of one case; ``case`` and ``results``."""
+    kind = machine.DTYPES[dtype]
+    bodies: dict[str, Callable] = {}
+    peaks: dict[str, int | None] = {}
+    for name in names:
+        model = contender(name, case, device, kind)
+        bodies[name] = step(model, case, device, kind)
+        peaks[name] = machine.peak_memory(device, bodies[name])
+    times = machine.take_turns(device, bodies, repeats)
+    results = [
+        {"name": name, **times[name], "peak_bytes": peaks[name]} for name in names
+    ]
+    return {"case": asdict(case), "results": results}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print one case for each prompt length."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.train", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        default=CONTENDERS,
+        metavar="ENGINE:VARIANT",
+        help=f"ours:V, authors:mtla<s> (default: {' '.join(CONTENDERS)})",
+    )
+    parser.add_argument("--prompts", nargs="+", type=int, default=[DEFAULT.prompt])
+    for field in fields(Case):
+        if field.name not in ("prompt", "beam", "ctc_weight"):
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                type=field.type,
+                default=getattr(DEFAULT, field.name),
+            )
+    machine.add_options(parser)
+    args = parser.parse_args(argv)
+    machine.set_up(args.device, args.threads)
+    options = {f.name: getattr(args, f.name, None) for f in fields(Case)}
+    case = replace(DEFAULT, **{k: v for k, v in options.items() if v is not None})
+    about = machine.describe(args.device)
+    cases = [
+        compare(
+            replace(case, prompt=n),
+            args.contenders,
+            args.device,
+            args.dtype,
+            args.repeats,
+        )
+        for n in args.prompts
+    ]
+    data = {
+        "bench": "train",
+        "machine": about,
+        "dtype": args.dtype,
+        "cases": cases,
+    }
+    finish(data, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

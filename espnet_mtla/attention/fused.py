@@ -1,0 +1,169 @@
+"""Launches the kernels of absorbed latent attention (:mod:`.kernel`).
+
+Imported only where it is asked for (:mod:`espnet_mtla.gpu`), since it needs Triton.
+"""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import torch
+import triton
+
+from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
+from espnet_mtla.attention.layout import Step
+
+STAGES = 2
+"""Tiles of cached positions in flight."""
+
+
+class Plan(NamedTuple):
+    """Grid and tiles of one attention.
+
+    Attributes:
+        rows: rows in a tile of the first kernel.
+        heads: rows in a tile of the second.
+        columns: cached positions in a tile.
+        pieces: parts that a prompt is cut into.
+        piece: positions in one, a multiple of ``columns``.
+    """
+
+    rows: int
+    heads: int
+    columns: int
+    pieces: int
+    piece: int
+
+
+def plan(
+    n_utt: int, n_rows: int, n_heads: int, size: int, element: int, processors: int
+) -> Plan:
+    """Choose grid and tiles; nothing of this has been timed.
+
+    Tiles are as large as fits the 99 KiB of shared memory of consumer GPUs without
+    spilling registers. A prompt is cut only until each processor has two programs: a
+    piece costs ``r`` numbers a row, written and read, more than many prompts hold.
+
+    Args:
+        n_utt: ``B``.
+        n_rows: hypotheses times heads of an utterance.
+        n_heads: of a hypothesis.
+        size: ``S``, cached positions of the longest prompt.
+        element: bytes of a cached number.
+        processors: of the GPU.
+    """
+    most = 64 if element == 2 else 32
+    rows = min(most, padded(n_rows))
+    heads = min(most, padded(n_heads))
+    columns = 32 if element == 2 else 16
+    programs = n_utt * triton.cdiv(n_rows, rows)
+    blocks = triton.cdiv(size, columns)
+    wanted = min(blocks, max(1, 2 * processors // programs))
+    piece = columns * max(1, triton.cdiv(blocks, max(1, wanted)))
+    return Plan(rows, heads, columns, triton.cdiv(size, piece), piece)
+
+
+def warps(rows: int) -> int:
+    """Warps of a program with tiles of so many rows.
+
+    With fewer the compiler spills registers, above all in float32 without TF32.
+    """
+    return 4 if rows == 16 else 8
+
+
+def padded(size: int) -> int:
+    """Width of a tile that holds ``size``: a power of two, and what a product takes."""
+    return max(16, triton.next_power_of_2(size))
+
+
+@cache
+def _processors(device: torch.device) -> int:
+    if device.type != "cuda":
+        return 8  # Triton's interpreter, in tests
+    return torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def attend_latent(
+    query: torch.Tensor,
+    prompt: PromptPart | None,
+    tail: torch.Tensor,
+    at: Step,
+    scale: float,
+    rank: int,
+) -> torch.Tensor:
+    """Attend from one token a hypothesis to the shared prompt and its own tail.
+
+    float32 input is multiplied in TF32 where PyTorch is set to do so. Padding and
+    unused slots may hold anything; they are not read.
+
+    Args:
+        query: ``(N, M, r + d_r)``.
+        prompt: keys ``(B, 1, S, r + d_r)``; None for the tail alone.
+        tail: this layer's buffer, ``(N, 1, capacity, r + d_r)``.
+        at: whose ``chunks`` and ``slot`` say what is in use.
+        scale: of scores.
+        rank: ``r``; the values are the first ``r`` channels of the keys.
+
+    Returns:
+        ``(N, M, r)``.
+    """
+    n_hyp, n_heads, width = query.shape
+    query = query.to(tail.dtype).contiguous()  # autocast may mix them
+    keys = tail if prompt is None else prompt.keys
+    n_utt, size = (1, 0) if prompt is None else (len(keys), keys.shape[2])
+    n_rows = n_hyp // n_utt * n_heads
+    chosen = plan(
+        n_utt, n_rows, n_heads, size, query.element_size(), _processors(query.device)
+    )
+    constants = {
+        "R": rank,
+        "W": width,
+        "RP": padded(rank),
+        "DP": padded(width - rank),
+        "COLUMNS": chosen.columns,
+        "PRECISION": "tf32"
+        if torch.backends.cuda.matmul.fp32_precision == "tf32"
+        else "ieee",
+        "num_stages": STAGES,
+    }
+    totals = query.new_empty(chosen.pieces, n_hyp, n_heads, rank, dtype=torch.float32)
+    tops, norms = totals.new_empty(2, chosen.pieces, n_hyp, n_heads)
+    out = query.new_empty(n_hyp, n_heads, rank)
+    with torch.cuda.device_of(query):
+        if chosen.pieces:
+            tiles = triton.cdiv(n_rows, chosen.rows)
+            prompt_kernel[tiles, chosen.pieces, n_utt](
+                query,
+                keys,
+                at.chunks,
+                totals,
+                tops,
+                norms,
+                scale * math.log2(math.e),
+                n_rows,
+                n_hyp // n_utt,
+                size,
+                chosen.piece,
+                ROWS=chosen.rows,
+                num_warps=warps(chosen.rows),
+                **constants,
+            )
+        tail_kernel[n_hyp, triton.cdiv(n_heads, chosen.heads)](
+            query,
+            tail,
+            at.slot,
+            at.chunks,
+            totals,
+            tops,
+            norms,
+            out,
+            scale * math.log2(math.e),
+            n_heads,
+            chosen.piece,
+            tail.shape[2],
+            ROWS=chosen.heads,
+            num_warps=warps(chosen.heads),
+            **constants,
+        )
+    return out

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+
+from bench import decode, tables
+from bench.peers import contender
+from bench.work import Case, Variant
+
+SMALL = {
+    "utterances": 2,
+    "beam": 3,
+    "prompt": 7,
+    "tokens": 6,
+    "layers": 2,
+    "size": 32,
+    "heads": 4,
+    "linear_units": 48,
+    "vocabulary": 17,
+}
+OPTIONS = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+
+
+@pytest.mark.parametrize("n_frames", [6, 7, 9])
+@pytest.mark.parametrize("engine", ["tiled", "authors"])
+@pytest.mark.parametrize("kind", ["mha", "mqa", "gqa", "mla", "mtla2", "mtla3"])
+@torch.no_grad()
+def test_engines_score_the_same(engine, kind, n_frames):
+    """Peers do our work: same weights, same choices of a beam, same scores."""
+    from bench.peers import authors, ours, tiled
+
+    if engine == "authors" and not kind.startswith("mtla"):
+        pytest.skip("their package has MTLA alone")
+    case = Case(**{**SMALL, "prompt": n_frames})
+    base = ours.decoder(case, Variant.parse(kind)).eval()
+    wrap = tiled.TiledDecoder if engine == "tiled" else authors.AuthorsDecoder
+    peer = wrap(base).eval()
+    x = torch.randn(case.utterances, n_frames, case.size)
+    ys = torch.full((case.n_hyp, 1), case.vocabulary - 1)
+    states = [[d.batch_init_state(x)] * case.n_hyp for d in (base, peer)]
+    for _ in range(case.tokens):
+        found = [d.batch_score(ys, s, x) for d, s in zip((base, peer), states)]
+        (want, _), (got, _) = found
+        torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-5)
+        parents = torch.randint(case.beam, (case.utterances, case.beam))
+        tokens = torch.randint(case.vocabulary, (case.utterances, case.beam))
+        top_ids = parents * case.vocabulary + tokens
+        states = [
+            d.batch_select_state(s, top_ids) for d, (_, s) in zip((base, peer), found)
+        ]
+        first = torch.arange(case.utterances)[:, None] * case.beam
+        ys = torch.cat((ys[(parents + first).flatten()], tokens.view(-1, 1)), 1)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["ours:mtla", "tiled:gqa", "authors:mtla", "espnet"])
+def test_texts_have_their_length(name, weight):
+    case = Case(**{**SMALL, "prompt": 23, "ctc_weight": weight})
+    x = torch.randn(case.utterances, case.prompt, case.size)
+    for nbest in contender(name, case).decode(x, case.tokens):
+        for hyp in nbest:  # <sos>, the text, <eos>
+            assert len(hyp.yseq) == case.tokens + 2
+            assert (hyp.yseq[1:-1] != case.vocabulary - 1).all()
+
+
+def test_figures(tmp_path, capsys):
+    names = ["ours:mtla", "espnet:mtla", "espnet", "tiled:mha", "authors:mtla3"]
+    out = tmp_path / "decode.json"
+    decode.main([*OPTIONS, "--contenders", *names, "--repeats=2", f"--output={out}"])
+    data = json.loads(out.read_text())
+    assert data["bench"] == "decode" and data["case"]["prompt"] == SMALL["prompt"]
+    assert {"torch version", "device", "threads"} <= set(data["machine"])
+    assert data["encoder"]["seconds"] > 0 and data["ceilings"]["flops"] > 1e6
+    results = {r["name"]: r for r in data["results"]}
+    assert list(results) == names
+    printed = capsys.readouterr().out
+    for name, r in results.items():
+        assert f"`{name}`" in printed
+        assert len(r["runs"]) == 2 and r["seconds"] > 0
+        steps = r["seconds"] - r["prompt_seconds"]
+        assert r["ms_step"] == pytest.approx(1e3 * steps / SMALL["tokens"])
+        assert r["peak_bytes"] > 0 and 0 < r["roofline"] and 0 < r["flops_share"]
+    assert "| `espnet` |" in tables.brief_table(data)
+    # the cache as its formula says: 4 bytes, 2 layers, 6 hypotheses, 13 positions
+    assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
+
+
+def test_budget_is_kept():
+    case = Case(**SMALL)
+    (result,) = decode.compare(case, ["ours:mha"], repeats=5, budget=1e-9)["results"]
+    assert len(result["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["ours:mtlaa"], "did you mean 'mtla'"),
+        (["ours:mha2"], "no such variant"),
+        (["theirs:mha"], "give ours, espnet, tiled or authors"),
+        (["authors:mla"], "give tiled:"),
+    ],
+)
+def test_unknown_contenders(names, said):
+    from espnet_mtla.errors import InputError
+
+    with pytest.raises(InputError, match=said):
+        decode.main([*OPTIONS, "--contenders", *names])

@@ -1,0 +1,106 @@
+"""Steps of fixed shape equal ordinary ones; on CUDA they are captured and replayed."""
+
+import pytest
+import torch
+
+from espnet_mtla import gpu
+from espnet_mtla.decoder import graph
+
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+
+
+@pytest.fixture
+def fixed(monkeypatch):
+    """Chooses the form of the steps, on any device."""
+
+    def choose(yes):
+        monkeypatch.setattr(gpu, "graphs", lambda decoder, x: yes)
+
+    return choose
+
+
+def search(decoder, prompt, lengths, tokens, parents, left):
+    """Log-probabilities of every step of a beam's random history."""
+    beam, vocab, steps = parents.shape[2], decoder.vocab_size, []
+    state = [decoder.batch_init_state(prompt, xs_lengths=lengths)] * tokens.shape[1]
+    ys = tokens[0, :, None]
+    for i, (new, chosen) in enumerate(zip(tokens[1:], parents)):
+        scores, state = decoder.batch_score(ys, state, None)
+        steps.append(scores)
+        n_utt = len(state.prompt.lengths)
+        chosen, new = chosen[:n_utt], new[: n_utt * beam]
+        state = decoder.batch_select_state(state, chosen * vocab + new.view(n_utt, -1))
+        first = torch.arange(n_utt, device=ys.device)[:, None] * beam
+        ys = torch.cat((ys[(chosen + first).flatten()], new[:, None]), dim=1)
+        if i == 9:  # an utterance is done
+            state = decoder.select_utterances(state, left)
+            ys = ys.view(n_utt, beam, -1)[left].flatten(0, 1)
+    return steps
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@torch.no_grad()
+def test_equals_ordinary_steps(make_decoder, ragged, fixed, device):
+    """Through reorders, an utterance's end, and tails that grow."""
+    decoder = make_decoder().to(device)
+    prompt, lengths, _ = ragged(n_utt=3)
+    beam = 2
+    tokens = torch.randint(1, 11, (40, 3 * beam))
+    parents = torch.randint(0, beam, (39, 3, beam))
+    left = torch.randperm(3)[:2].sort()[0]
+    history = [x.to(device) for x in (prompt, lengths, tokens, parents, left)]
+    fixed(False)
+    want = search(decoder, *history)
+    fixed(True)
+    captures = graph.CAPTURES.count
+    got = search(decoder, *history)
+    for one, other in zip(got, want):
+        allowed = 1e-5 if device == "cpu" else 1e-4  # other kernels for other shapes
+        torch.testing.assert_close(one, other, atol=allowed, rtol=1e-5)
+    # one for each batch and size of the tails, where there is a GPU
+    assert (graph.CAPTURES.count > captures) == (device == "cuda")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_half_precision(make_decoder, ragged, fixed, dtype):
+    decoder = make_decoder()
+    prompt, lengths, tokens = ragged(n_utt=3, n_tokens=12)
+    decoder.to(dtype)
+    state = [decoder.batch_init_state(prompt.to(dtype), xs_lengths=lengths)] * 3
+    scores = {}
+    for yes in (False, True):
+        fixed(yes)
+        scores[yes], _ = decoder.batch_score(tokens, state, None)
+    assert scores[True].dtype == dtype
+    torch.testing.assert_close(scores[True], scores[False], atol=0.1, rtol=0.05)
+
+
+@torch.no_grad()
+def test_steps_of_a_bucket_are_the_same_operations(make_decoder, ragged, fixed):
+    """On the same memory, with no answer from the device to the host."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+            shapes = [tuple(a.shape) for a in args if isinstance(a, torch.Tensor)]
+            numbers = [a for a in args if isinstance(a, int | float)]
+            calls.append((str(op), shapes, numbers))
+            return op(*args, **(kwargs or {}))
+
+    fixed(True)
+    decoder = make_decoder()
+    prompt, lengths, tokens = ragged(n_utt=3, n_tokens=15)
+    state = [decoder.batch_init_state(prompt, xs_lengths=lengths)] * 3
+    seen, places = [], []
+    for i in range(1, 15):
+        _, state = decoder.batch_score(tokens[:, :i], state, None)
+        calls: list = []
+        with Recorder():
+            state.graphed._run()
+        seen.append(calls)
+        places.append([b.data_ptr() for b in state.tail.buffers])
+        state = decoder.batch_select_state(state, torch.zeros(3, 1, dtype=torch.int64))
+    assert all(calls == seen[0] for calls in seen)
+    assert all(place == places[0] for place in places)
+    assert not any("item" in op or "_local_scalar" in op for op, *_ in seen[0])

@@ -1,0 +1,110 @@
+"""Packed linear layers are linear layers: in values, in training, when copied."""
+
+import copy
+import pickle
+import random
+
+import pytest
+import torch
+
+from espnet_mtla.decoder.packed import (
+    AVAILABLE,
+    PackedLinear,
+    pack_anew,
+    unpack,
+    use_packed,
+)
+from espnet_mtla.decoder.variants import MTLADecoder
+
+
+def make(bias):
+    plain = torch.nn.Linear(random.randint(1, 70), random.randint(1, 70), bias=bias)
+    packed = torch.nn.Sequential(copy.deepcopy(plain))
+    use_packed(packed)
+    pack_anew(packed)
+    return plain, packed
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1,), (2,), (31,), (3, 5), (2, 1, 4)])
+def test_equals_a_linear_layer(bias, shape):
+    plain, packed = make(bias)
+    with torch.no_grad():
+        for _ in range(2):
+            x = torch.randn(*shape, plain.in_features)
+            torch.testing.assert_close(packed(x), plain(x), atol=1e-5, rtol=1e-5)
+    many = AVAILABLE and torch.Size(shape).numel() > 1
+    assert (packed[0].packed is not None) == many
+
+
+def test_gradients_flow_where_they_are_wanted():
+    plain, packed = make(True)
+    x = torch.randn(5, plain.in_features)
+    with torch.no_grad():
+        packed(x)
+    for layer in (plain, packed):
+        layer(x).square().sum().backward()
+    torch.testing.assert_close(packed[0].weight.grad, plain.weight.grad)
+
+
+def test_other_types_are_left_to_pytorch():
+    plain, packed = make(True)
+    x = torch.randn(4, plain.in_features)
+    with torch.no_grad():
+        packed(x)
+        assert packed.double()(x.double()).dtype == torch.double
+        with torch.autocast("cpu", torch.bfloat16):
+            assert packed.float()(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_can_be_copied_after_use(way):
+    plain, packed = make(True)
+    x = torch.randn(4, plain.in_features)
+    with torch.no_grad():
+        packed(x)
+        other = way(packed)
+        pack_anew(other)
+        assert isinstance(other[0], PackedLinear)
+        torch.testing.assert_close(other(x), plain(x), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_search_sees_weights_that_changed():
+    decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
+    x, ys = torch.randn(2, 6, 16), torch.ones(4, 1, dtype=torch.long)
+    first, _ = decoder.batch_score(ys, [decoder.batch_init_state(x)] * 4, None)
+    for p in decoder.parameters():
+        p.data.add_(0.1 * torch.randn_like(p))  # unseen by version counters
+    got, _ = decoder.batch_score(ys, [decoder.batch_init_state(x)] * 4, None)
+    want, _ = decoder(x, torch.tensor([6, 6]), ys[:2], torch.tensor([1, 1]))
+    torch.testing.assert_close(got[::2], want[:, 0].log_softmax(-1), atol=1e-4, rtol=0)
+    assert not torch.allclose(got, first, atol=1e-4)
+
+
+def test_a_validation_sees_weights_that_changed():
+    """Teacher-forced without gradients, between updates and after a search."""
+    decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
+    inputs = torch.randn(2, 6, 16), torch.tensor([6, 5]), torch.ones(2, 3).long()
+    sgd = torch.optim.SGD(decoder.parameters(), lr=1.0)
+    decoder.batch_init_state(inputs[0])
+    for _ in range(3):
+        want, _ = decoder(*inputs, torch.tensor([3, 3]))
+        with torch.no_grad():
+            got, _ = decoder(*inputs, torch.tensor([3, 3]))
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
+        want.log_softmax(-1)[..., 1].mean().backward()
+        sgd.step()
+
+
+def test_unpacking_forgets():
+    _, packed = make(False)
+    with torch.no_grad():
+        packed(torch.randn(3, packed[0].in_features))
+    unpack(packed)
+    assert packed[0].packed is None
+    with torch.no_grad():
+        packed(torch.randn(3, packed[0].in_features))
+    assert packed[0].packed is None
