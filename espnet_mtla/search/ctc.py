@@ -13,9 +13,9 @@ sums: with ``X[t]`` the sum of ``x`` over the frames before boundary ``t``,
     label[t] = X_c[t] + logsumexp over u < t of (phi[u] - X_c[u])
     blank[t] = X_b[t] + logsumexp over u < t of (label[u] - X_b[u]).
 
-``X`` reaches thousands where differences of a millionth matter: rows are float64.
-Prefix scores are products of posteriors with ``exp(phi)``, scaled to its peak; a
-posterior below ``exp(-700)`` where that peaks counts as none.
+``X`` reaches thousands where differences of a millionth matter: rows are float64,
+log posteriors as the model computed them. Prefix scores are products of posteriors
+with ``exp(phi)``, scaled to its peak; below ``exp(-600)`` either counts as none.
 """
 
 import math
@@ -30,12 +30,17 @@ BLANK = 0
 LOGZERO = -1e10
 """Log probability of what cannot be, as in ESPnet."""
 NEGLIGIBLE = -600.0
-"""Log of a weight that counts as none; products of larger ones and posteriors stay
-clear of denormal numbers, which are ten times slower."""
+"""Log of a probability that counts as none: exponentials near or below the smallest
+floating-point numbers, as of padding, are ten times slower."""
 SCORED_AT_ONCE = 2**24
-"""Most terms ``N * P * T`` in memory; more labels are scored in parts."""
+"""Most posteriors ``N * P * T`` in memory; more labels are scored in parts."""
 
 State = tuple[torch.Tensor, ...]
+"""Fields of ``N`` hypotheses. Selected: the ``phi`` that the newest label continues,
+``(N, T + 1)``, that label, ``(N,)``, and with a window its bounds. Scored: instead of
+``phi`` ``(N, 3, T + 1)``, that one, and what a next label continues, if it is another
+than the newest or the same."""
+TOTALS, BLANKS = 1, 2
 
 
 class CTCPrefixScorer(BatchPartialScorerInterface):
@@ -69,23 +74,26 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         """
         logp = self.ctc.log_softmax(x if x.dim() == 3 else x[None]).detach()
         n_utt, n_frames, self.n_vocab = logp.shape
-        self.dtype = logp.dtype
+        self.least = max(LOGZERO, torch.finfo(logp.dtype).min / 4)
         self.labels = torch.arange(self.n_vocab, device=logp.device)
-        self.utterances = torch.arange(n_utt, device=logp.device)
+        self.firsts = self.n_vocab * torch.arange(n_utt, device=logp.device)[:, None]
         self.boundaries = torch.arange(n_frames + 1, device=logp.device)
-        lengths = torch.full_like(self.utterances, n_frames)
+        # Log posteriors (B * V, T + 1): at a boundary of the frame before it, 0 at the
+        # first. Frames of a label lie together: a step reads few labels, all frames.
+        table = logp.new_zeros(n_utt, self.n_vocab, n_frames + 1)
+        self.table = table.view(-1, n_frames + 1)
+        frames = table[..., 1:]
+        torch.clamp(logp.transpose(1, 2), min=self.least, out=frames)
+        lengths = torch.full_like(self.firsts[:, 0], n_frames)
         if xs_lengths is not None:
             lengths = xs_lengths.to(logp.device)
             padded = self.boundaries[:-1] >= lengths[:, None]
-            logp = logp.masked_fill(padded[..., None], -torch.inf)
-            logp[..., BLANK].masked_fill_(padded, 0.0)
-        # frames of a label lie together: a step reads few labels, all frames
-        posteriors = logp.transpose(1, 2).contiguous().double().exp_()  # (B, V, T)
-        self.posteriors = posteriors.view(-1, n_frames)
-        self.silence = sums_before(log(posteriors[:, BLANK]))  # X_b, (B, T + 1)
+            frames.masked_fill_(padded[:, None], self.least)
+            frames[:, BLANK].masked_fill_(padded, 0.0)
+        self.silence = table[:, BLANK, None].double().cumsum(2)  # X_b, (B, 1, T + 1)
         self.window = None
         if self.window_margin > 0:
-            spoken = logp.argmax(2) != BLANK
+            spoken = frames.argmax(1) != BLANK
             self.window = CTCWindow(spoken, lengths, self.window_margin)
 
     def batch_score_partial(
@@ -110,23 +118,22 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         """
         if isinstance(state, list):
             state = None if state[0] is None else tuple(map(torch.stack, zip(*state)))
-        n_hyp = len(y)
-        utterance = self.utterances.repeat_interleave(n_hyp // len(self.utterances))
-        offset = utterance * self.n_vocab
-        silence = self.silence.index_select(0, utterance)
-        last = torch.full_like(offset, BLANK) if state is None else state[1]
-        x_last = log(self.posteriors.index_select(0, offset + last))
+        n_utt, width = self.silence.shape[::2]
         if state is None:
-            phi = total = blank = silence
-            bounds = [] if self.window is None else [self.window.start(n_hyp)]
+            phi = self.silence.repeat(1, len(y) // n_utt, 1).view(-1, width)
+            total = blank = phi
+            last = torch.full_like(phi[:, 0], BLANK, dtype=torch.int64)
+            bounds = [] if self.window is None else [self.window.start(len(y))]
         else:
-            phi, _, *bounds = state
-            sums = sums_before(x_last)
+            phi, last, *bounds = state
+            x_last = self.table.index_select(0, self._rows(last)).double()
+            sums = x_last.cumsum(1)
             label = sums + logsumexp_before(phi - sums)
             if bounds:  # past its window a hypothesis is silent
                 late = self.boundaries > bounds[0][:, 2:]
                 label = label.masked_fill(late, -torch.inf)
-            blank = silence + logsumexp_before(label - silence)
+            spoken = label.view(n_utt, -1, width) - self.silence
+            blank = (self.silence + logsumexp_before(spoken)).view(-1, width)
             total = torch.logaddexp(label, blank)
         ending = total[:, -1:]
         if self.window is not None:
@@ -134,31 +141,50 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
             total = total.masked_fill(outside, -torch.inf)
             blank = blank.masked_fill(outside, -torch.inf)
 
-        if ids is None:
-            ids = self.labels.expand(n_hyp, -1)
-        labels = torch.cat((last[:, None], ids), 1) + offset[:, None]
-        prefix, psi, repeat = self._psi((phi, total, blank), labels).unbind(1)
+        phis = torch.stack((phi, total, blank), 1)
+        prefix, psi, repeat = self._psi(phis, last[:, None], ids).unbind(1)
+        ids = self.labels.expand(len(y), -1) if ids is None else ids
         psi = torch.where(ids == last[:, None], repeat[:, :1], psi[:, 1:])
-        scores = torch.cat((psi, ending), 1).clamp_(min=LOGZERO)
+        scores = torch.cat((psi, ending), 1)
         if state is not None:
-            scores -= prefix[:, :1].clamp(min=LOGZERO)
-        least = max(LOGZERO, torch.finfo(self.dtype).min / 4)
-        scores = scores.clamp_(min=least).to(self.dtype)
-        table = scores.new_full((n_hyp, self.n_vocab), least)
+            scores -= prefix[:, :1]
+        scores = scores.clamp_(min=self.least).to(self.table.dtype)
+        table = scores.new_full((len(y), self.n_vocab), self.least)
         table.scatter_(1, ids, scores[:, :-1])
-        table[:, BLANK] = least
-        table[:, self.eos] = scores[:, -1]
-        return table, (total, blank, last, *bounds)
+        table.select(1, BLANK).fill_(self.least)
+        table.select(1, self.eos).copy_(scores[:, -1])
+        return table, (phis, last, *bounds)
 
-    def _psi(self, phis: tuple[torch.Tensor, ...], rows: torch.Tensor) -> torch.Tensor:
-        """Prefix scores of each ``phi`` with ``rows`` ``(N, P)``: ``(N, 3, P)``."""
-        phi = torch.stack(phis, 1)[..., :-1]
+    def _rows(self, labels: torch.Tensor) -> torch.Tensor:
+        """Rows ``b * V + label`` of the table, for labels ``(N, ...)``."""
+        return (labels.view(len(self.firsts), -1) + self.firsts).view_as(labels)
+
+    def _psi(
+        self, phis: torch.Tensor, last: torch.Tensor, ids: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Prefix scores of each ``phi`` with the last label and ``ids``.
+
+        ``(N, 3, T + 1)``, ``(N, 1)`` and ``(N, P)`` to ``(N, 3, 1 + P)``.
+        """
+        phi = phis[..., :-1]
         most = phi.amax(2, keepdim=True).clamp_(min=LOGZERO)
-        weights = (phi - most).clamp_(min=NEGLIGIBLE).exp_()
-        weights = F.threshold(weights, math.exp(NEGLIGIBLE + 1), 0.0)
-        parts = rows.split(max(1, SCORED_AT_ONCE // phi[:, 0].numel()), dim=1)
-        sums = [weights @ F.embedding(p, self.posteriors).mT for p in parts]
-        return log(torch.cat(sums, 2)) + most
+        weights = probabilities(phi - most)
+        if ids is None:  # the same labels for all hypotheses of an utterance
+            rows = self.firsts + self.labels
+            weights = weights.view(len(rows), -1, phi.shape[2])  # (B, 3 * H, T)
+        else:
+            rows = self._rows(torch.cat((last, ids), 1))
+        most_labels = max(1, SCORED_AT_ONCE // (len(rows) * phi.shape[2]))
+        sums = []
+        for i in range(0, rows.shape[1], most_labels):
+            logp = F.embedding(rows[:, i : i + most_labels], self.table)
+            # in float64: a model's own precision may not hold small posteriors
+            sums.append(weights @ probabilities(logp.double())[..., 1:].mT)
+        sums = torch.cat(sums, 2)
+        if ids is None:
+            sums = sums.view(len(phi), 3, -1)
+            sums = torch.cat((sums.take_along_dim(last[:, None], 2), sums), 2)
+        return sums.log_().clamp_(min=LOGZERO) + most
 
     def select_state(
         self, state: State | list[State | None], i: int, new_id: int | None = None
@@ -166,41 +192,51 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         """Return hypothesis ``i``, with the label ``new_id`` more if given."""
         if isinstance(state, list):
             return state[i]
-        fields = (field[i] for field in state)
+        rows, last, *bounds = (field[i] for field in state)
         if new_id is None:
-            return tuple(fields)
-        return extend(self.labels[new_id], *fields)
+            return rows, last, *bounds
+        label = self.labels[new_id]
+        return torch.where(label == last, rows[BLANKS], rows[TOTALS]), label, *bounds
 
     def batch_select_state(self, state: State, best_ids: torch.Tensor) -> State:
         """Follow a beam's choice, ``(B, K)`` ids ``h * V + v``; see ESPnet."""
-        n_hyp = len(state[0]) // len(best_ids)
-        parents = best_ids.div(self.n_vocab, rounding_mode="trunc")
-        parents = (parents + n_hyp * self.utterances[:, None]).flatten()
-        fields = (field.index_select(0, parents) for field in state)
-        return extend(best_ids.flatten() % self.n_vocab, *fields)
+        phis, last, *bounds = state
+        n_hyp = len(last) // len(best_ids)
+        # utterance b's hypotheses are b * H + h
+        flat = best_ids + n_hyp * self.firsts
+        parents = flat.div(self.n_vocab, rounding_mode="trunc").view(-1)
+        label = (flat % self.n_vocab).view(-1)
+        repeats = label == last.index_select(0, parents)
+        rows = 3 * parents + torch.where(repeats, BLANKS, TOTALS)
+        phi = phis.view(-1, phis.shape[2]).index_select(0, rows)
+        return phi, label, *(field.index_select(0, parents) for field in bounds)
+
+    def select_utterances(self, state: State, rows: torch.Tensor) -> State:
+        """Forget all utterances but ``rows``, ``(B,)``.
+
+        Args:
+            state: what ``batch_select_state`` returned.
+            rows: places of those that stay among those so far.
+
+        Returns:
+            The state of their hypotheses.
+        """
+        hyps = torch.arange(len(state[0]), device=rows.device)
+        hyps = hyps.view(len(self.firsts), -1)[rows].flatten()
+        self.firsts = self.firsts[: len(rows)]
+        self.silence = self.silence[rows]
+        self.table = self.table.unflatten(0, (-1, self.n_vocab))[rows].flatten(0, 1)
+        if self.window is not None:
+            self.window.keep(rows)
+        return tuple(field[hyps] for field in state)
 
 
-def extend(
-    label: torch.Tensor,
-    total: torch.Tensor,
-    blank: torch.Tensor,
-    last: torch.Tensor,
-    *bounds: torch.Tensor,
-) -> State:
-    """Return a state with one label more, whose rows the next step will make."""
-    return torch.where((label == last)[..., None], blank, total), label, *bounds
-
-
-def log(p: torch.Tensor) -> torch.Tensor:
-    """Log of probabilities, at least :data:`LOGZERO`."""
-    return p.log().clamp_(min=LOGZERO)
-
-
-def sums_before(x: torch.Tensor) -> torch.Tensor:
-    """Sum ``x`` ``(N, T)`` before each boundary, ``(N, T + 1)``, in float64."""
-    return F.pad(x.double().cumsum(1), (1, 0))
+def probabilities(logp: torch.Tensor) -> torch.Tensor:
+    """Exponential of log probabilities, which it overwrites; see NEGLIGIBLE."""
+    p = logp.clamp_(min=NEGLIGIBLE).exp_()
+    return torch.threshold_(p, math.exp(NEGLIGIBLE + 1), 0.0)
 
 
 def logsumexp_before(y: torch.Tensor) -> torch.Tensor:
     """Log of the sum of ``exp(y[u])`` over ``u < t``, for each ``t``."""
-    return F.pad(y[:, :-1].logcumsumexp(1), (1, 0), value=-torch.inf)
+    return F.pad(y[..., :-1].logcumsumexp(-1), (1, 0), value=-torch.inf)

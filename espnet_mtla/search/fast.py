@@ -116,9 +116,12 @@ class FastBeamSearch(compat.batch_beam_search()):
         total.masked_fill_(~slots.active.view(-1, 1), empty)
         n_utt = len(slots.score)
         score, top_ids = total.view(n_utt, -1).topk(self.beam_size, dim=-1)
-        first = torch.arange(n_utt, device=total.device) * self.beam_size
-        parents = (top_ids // self.n_vocab + first[:, None]).flatten()
-        tokens = (top_ids % self.n_vocab).flatten()
+        flat = top_ids
+        if n_utt > 1:  # utterance b's hypotheses are b * K + h
+            size = self.beam_size * self.n_vocab
+            flat = top_ids + size * torch.arange(n_utt, device=total.device)[:, None]
+        flat = flat.flatten()
+        parents, tokens = flat // self.n_vocab, flat % self.n_vocab
         scores.update(part_scores)
         states.update(part_states)
         added = [scores[k][parents, tokens] for k in self.scorers]
@@ -141,14 +144,17 @@ class FastBeamSearch(compat.batch_beam_search()):
     ) -> torch.Tensor:
         """End hypotheses and utterances in step ``i``; those to return, ``(B, K)``."""
         fewest, most = slots.lengths
-        last = most == i + 1
-        ended = slots.active & ((slots.newest == self.eos) | last[:, None])
-        active = slots.active & ~ended
-        ended &= (fewest <= i)[:, None]  # shorter ones are dropped
-        slots.done = slots.done | last | ~active.any(1)
+        stops = slots.newest == self.eos
+        if i + 1 in most:
+            stops = stops | slots.of([n == i + 1 for n in most])
+        ended = slots.active & stops
+        slots.active = slots.active ^ ended
+        slots.done = slots.done | ~slots.active.any(1)
+        if any(n > i for n in fewest):  # shorter ones are dropped
+            ended = ended & slots.of([n <= i for n in fewest])
         if detection:
-            slots.done |= detection.update(slots.score, ended)
-        slots.active = active & ~slots.done[:, None]
+            slots.done = slots.done | detection.update(slots.score, ended)
+            slots.active = slots.active & ~slots.done[:, None]
         return ended
 
     def _lets_go(self) -> bool:

@@ -12,9 +12,9 @@ class Slots:
 
     Attributes:
         rows: which of the search's utterances those are, on the host.
+        lengths: fewest and most tokens of the text of each, on the host.
         xs: encoder output for scorers that read it, ``(N, T, D)``.
         xs_mask: its frames that are no padding, ``(N, 1, T)``, or None.
-        lengths: fewest and most tokens of a text, ``(2, B)``.
         yseq: tokens so far, ``(N, L)``.
         states: a state of all hypotheses for each scorer.
         score: ``(B, K)``.
@@ -24,9 +24,9 @@ class Slots:
     """
 
     rows: list[int]
+    lengths: tuple[list[int], list[int]]
     xs: torch.Tensor
     xs_mask: torch.Tensor | None
-    lengths: torch.Tensor
     yseq: torch.Tensor
     states: dict[str, Any]
     score: torch.Tensor
@@ -63,9 +63,9 @@ class Slots:
         active[:, 0] = True
         return cls(
             list(range(n_utt)),
+            lengths,
             xs,
             xs_mask,
-            torch.tensor(lengths, device=xs.device),
             primer.repeat_interleave(beam_size, dim=0),
             {k: [state] * n_hyp for k, state in states.items()},
             score,
@@ -73,6 +73,10 @@ class Slots:
             active,
             torch.zeros_like(active[:, 0]),
         )
+
+    def of(self, flags: list[bool]) -> torch.Tensor:
+        """Flags of the utterances, ``(B, 1)``, on the device."""
+        return torch.tensor(flags, device=self.xs.device)[:, None]
 
     @property
     def newest(self) -> torch.Tensor:
@@ -106,7 +110,8 @@ class Slots:
         hyps = torch.arange(n_utt * beam_size, device=rows.device)
         hyps = hyps.view(n_utt, beam_size)[rows].flatten()
         self.rows = [self.rows[b] for b in left]
-        self.lengths = self.lengths[:, rows]
+        fewest, most = self.lengths
+        self.lengths = [fewest[b] for b in left], [most[b] for b in left]
         self.xs, self.yseq = self.xs[hyps], self.yseq[hyps]
         self.xs_mask = None if self.xs_mask is None else self.xs_mask[hyps]
         for name in ("score", "sums", "active", "done"):

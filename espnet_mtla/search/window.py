@@ -61,3 +61,7 @@ class CTCWindow:
         outside = (frames < start[:, None]) | (frames >= end[:, None])
         bounds = torch.stack((first, last, end), 1)
         return outside.repeat_interleave(n_hyp, 0), bounds.repeat_interleave(n_hyp, 0)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these utterances."""
+        self.enough = self.enough[rows]

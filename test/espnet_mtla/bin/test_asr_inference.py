@@ -85,6 +85,13 @@ def model(tmp_path_factory):
     return tmp, [*options, "--maxlenratio", "0.5", "--nbest", "2"]
 
 
+def once_ended(table):
+    """ESPnet leaves the second of two ends of sentence in; ours does not."""
+    for end in (" 9", TOKENS[9]):
+        table = {k: v.removesuffix(end) for k, v in table.items()}
+    return {k: "" if v == "9" else v for k, v in table.items()}
+
+
 @pytest.mark.parametrize(
     "how",
     [
@@ -102,10 +109,7 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
             folder = f"{n}best_recog"
             for name in ("text", "token_int"):
                 theirs = read_table(tmp_path / "espnet" / folder / name)
-                # ESPnet leaves the second of two ends of sentence in
-                for end in (" 9", TOKENS[9]):
-                    theirs = {k: v.removesuffix(end) for k, v in theirs.items()}
-                assert read_table(tmp_path / size / folder / name) == theirs
+                assert read_table(tmp_path / size / folder / name) == once_ended(theirs)
             scores = [
                 read_table(tmp_path / d / folder / "score") for d in ("espnet", size)
             ]
@@ -145,7 +149,8 @@ def test_fused_with_a_language_model_as_espnet(model, tmp_path, lm):
         return [read_table(tmp_path / name / f"{n}best_recog" / what) for n in (1, 2)]
 
     for name in runs:
-        assert found(name, "token_int") == found("espnet", "token_int")
+        theirs = [once_ended(table) for table in found("espnet", "token_int")]
+        assert found(name, "token_int") == theirs
         for theirs, ours in zip(found("espnet", "score"), found(name, "score")):
             for key, value in theirs.items():  # "tensor(-1.2345, dtype=...)"
                 value = float(value.strip("tensor()").split(",")[0])
