@@ -55,7 +55,7 @@ recipe() {
   option inference_args text "" "further options of decoding, as in \"--beam_size 10\""
   option inference_tag text "" "name of the decoding (if not given: made from the options)"
   option "inference_${task}_model" text valid.acc.ave.pth "which model of the experiment to decode"
-  option batch_size count "" "utterances decoded together (if not given: what the configuration says)"
+  option batch_size count "" "most utterances decoded together (if not given: what the configuration says)"
   task_options
   lm_options
 }

@@ -1,9 +1,10 @@
 """Decoding of a task: ESPnet's options, model and beam search, in batches.
 
 ESPnet decodes one utterance at a time in most tasks. An utterance is what a task
-decodes, speech or a text. Here ``--batch_size`` and
-``--batch_frames`` bound a batch; utterances are sorted by length, hypotheses do
-not depend on the batching, and outputs come in input order: ``text`` and
+decodes, speech or a text. Here ``--batch_frames`` bounds a batch, by its padded
+frames times the beam, and if given ``--batch_size``, by utterances; utterances are
+sorted by length, hypotheses do not depend on the batching, and outputs come in input
+order: ``text`` and
 ``<n>best_recog/{text,token,token_int,score}`` as ESPnet's, and
 ``efficiency.json`` (time, memory, cache; see :mod:`espnet_mtla.scoring`).
 """
@@ -21,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_mtla.bin.checkpoint import check_checkpoint, check_language_model
 from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.search.batch import frames_at, halving, plan_batches
 
 logger = logging.getLogger(__name__)
 
@@ -41,27 +43,48 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
     from espnet_mtla import compat
 
     parser = compat.inference_module(task).get_parser()
+    parser.set_defaults(batch_size=0)
+    for action in parser._actions:
+        if action.dest == "batch_size":
+            action.help = "Most utterances in a batch; 0 for no bound by their number"
     parser.add_argument(
         "--batch_frames",
-        type=int,
-        default=50000,
-        help="Most padded frames of 10 ms, or units of text, in a batch; 0 for no bound",
+        type=_bound,
+        default="50000x50",
+        help="Most padded frames of 10 ms, or units of text, in a batch. 50000x50: "
+        "50000 at a beam of 50, in proportion more at a smaller one and fewer at a "
+        "larger one; 50000: as many at any beam; 0: no bound",
     )
     return parser
+
+
+def _bound(given: str) -> str:
+    try:
+        frames_at(given, 1)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(e) from None
+    return given
 
 
 def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the options of :func:`inference_parser`.
 
+    Returns:
+        The options; ``batch_frames`` as a number, at the beam given.
+
     Raises:
         InputError: an option out of range or a missing file.
     """
     args = inference_parser(task).parse_args(argv)
-    for name, least in (("batch_size", 1), ("batch_frames", 0), ("nbest", 1)):
+    for name, least in (("batch_size", 0), ("beam_size", 1), ("nbest", 1)):
         if getattr(args, name) < least:
             raise InputError(
                 f"--{name} {getattr(args, name)}: give an integer of at least {least}"
             )
+    try:
+        args.batch_frames = frames_at(args.batch_frames, args.beam_size)
+    except ValueError as e:  # what a YAML file has as a number is not parsed
+        raise InputError(f"--batch_frames {e}") from None
     for name in NOT_BATCHED:
         if getattr(args, name, None):
             raise InputError(f"--{name}: only ESPnet's own {task}_inference has that")
@@ -221,7 +244,6 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     from espnet_mtla import compat, gpu
     from espnet_mtla.decoder.graph import CAPTURES
     from espnet_mtla.scoring.efficiency import CacheMeter, Meter
-    from espnet_mtla.search.batch import halving, plan_batches
 
     logging.basicConfig(
         level=args.log_level,

@@ -75,9 +75,11 @@ def _conditions(row: Trained) -> str:
         amount, unit = f"{cost['audio_seconds']:.0f} s of speech", "frames"
     else:
         amount, unit = f"{cost['source_units']:.0f} units of text", "units"
+    bounds = [(cost["batch_size"], "utterances"), (cost["batch_frames"], unit)]
+    bounds = " and ".join(f"{most} {what}" for most, what in bounds if most)
     described = (
-        f"{row.decoding}: {amount}, beam {cost['beam_size']}, at most "
-        f"{cost['batch_size']} utterances and {cost['batch_frames']} {unit} a batch, "
+        f"{row.decoding}: {amount}, beam {cost['beam_size']}, "
+        f"{f'at most {bounds} a batch' if bounds else 'one batch'}, "
         f"{cost['device']}, {cost['threads']} threads, {cost['dtype']}, PyTorch "
         f"{cost.get('torch', 'not known')}; memory is "
         f"{cost['memory_is']}, its average is compared"

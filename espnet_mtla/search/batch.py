@@ -1,6 +1,7 @@
 """Which utterances are decoded together, and what happens when they don't fit."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -13,6 +14,29 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def frames_at(bound: str | int, beam_size: int) -> int:
+    """Return the most padded frames of a batch at a beam.
+
+    What a search holds grows with frames times beam.
+
+    Args:
+        bound: ``50000x50`` for 50000 at a beam of 50, twice as many at 25;
+            ``50000`` for as many at any beam; 0 for no bound.
+        beam_size: ``K``.
+
+    Returns:
+        At least 1; 0 for no bound.
+
+    Raises:
+        ValueError: a bound of another form.
+    """
+    found = re.fullmatch(r"(\d+)(?:x([1-9]\d*))?", str(bound))
+    if not found:
+        raise ValueError(f"{bound}: give FRAMES, FRAMESxBEAM as in 50000x50, or 0")
+    frames, beam = int(found[1]), int(found[2] or beam_size)
+    return max(1, frames * beam // beam_size) if frames else 0
+
+
 def plan_batches(
     lengths: Sequence[int], batch_size: int, max_padded: float
 ) -> list[list[int]]:
@@ -20,7 +44,7 @@ def plan_batches(
 
     Args:
         lengths: of each utterance, in any unit.
-        batch_size: most utterances in a batch.
+        batch_size: most utterances in a batch; 0 for no bound.
         max_padded: most padded length of a batch (its size times its longest),
             in the same unit; 0 for no bound. An utterance longer than that
             makes a batch by itself.
@@ -34,7 +58,7 @@ def plan_batches(
         last = batches[-1] if batches else None
         if (
             last is None
-            or len(last) == batch_size
+            or (batch_size and len(last) == batch_size)
             or (max_padded and (len(last) + 1) * lengths[last[0]] > max_padded)
         ):
             batches.append([i])

@@ -73,6 +73,12 @@ def test_a_language_whose_tokeniser_is_missing_is_named(monkeypatch):
             "--beem_size 3",
             "--inference_args: .*--beem",
         ),
+        (
+            "inference",
+            "--batch_frames 9x5",
+            "--batch_frames 9x",
+            "--inference_args: .*batch_frames: 9x: give FRAMES",
+        ),
         ("inference", "--beam_size 3", "--nbest x", "--inference_args: .*nbest.*'x'"),
     ],
 )

@@ -114,14 +114,44 @@ def test_hypotheses_do_not_depend_on_the_batch(audio, tmp_path, decoder, monkeyp
 def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
     save_model(tmp_path, "mha")
     for more, words in (
-        ({"batch_size": 0}, "--batch_size 0"),
-        ({"batch_frames": -1}, "--batch_frames -1"),
+        ({"batch_size": -1}, "--batch_size -1"),
+        ({"beam_size": 0}, "--beam_size 0"),
         ({"ngpu": 2}, "--ngpu 2"),
         ({"st_model_file": "gone.pth"}, "gone.pth: no such model file"),
         ({"data_path_and_name_and_type": "gone,speech,sound"}, "gone: no such file"),
     ):
         with pytest.raises(InputError, match=words):
             parse("st", options(audio, tmp_path, **more))
+
+
+@pytest.mark.parametrize(
+    ("yaml_text", "more", "want"),
+    [
+        ("", {"beam_size": 25}, (0, 100000)),
+        ("batch_frames: 3000x20", {"beam_size": 60}, (0, 1000)),
+        ("batch_frames: 3000", {"beam_size": 60}, (0, 3000)),
+        ("batch_frames: 3000x20\nbatch_size: 8", {"batch_frames": 0}, (8, 0)),
+        ("batch_size: 8", {"batch_size": 3, "batch_frames": "7x2"}, (3, 3)),
+    ],
+)
+def test_a_batch_is_bounded_by_frames_times_beam(
+    audio, tmp_path, yaml_text, more, want
+):
+    save_model(tmp_path, "mha")
+    (tmp_path / "decode.yaml").write_text(yaml_text or "{}")
+    given = {"config": tmp_path / "decode.yaml", **more}
+    args = parse("st", options(audio, tmp_path, **given))
+    assert (args.batch_size, args.batch_frames) == want
+
+
+def test_a_bound_of_another_form_is_refused(audio, tmp_path, capsys):
+    save_model(tmp_path, "mha")
+    (tmp_path / "decode.yaml").write_text("batch_frames: -3")
+    with pytest.raises(InputError, match="--batch_frames -3: give FRAMES"):
+        parse("st", options(audio, tmp_path, config=tmp_path / "decode.yaml"))
+    with pytest.raises(SystemExit):
+        parse("st", options(audio, tmp_path, batch_frames="9x0"))
+    assert "argument --batch_frames: 9x0: give FRAMES" in capsys.readouterr().err
 
 
 def test_an_unknown_key_is_named(audio, tmp_path):

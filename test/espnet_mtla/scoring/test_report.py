@@ -105,6 +105,19 @@ def test_texts_are_counted_in_units(trained, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "frames", "words"),
+    [
+        (0, 50000, "beam 5, at most 50000 frames a batch, cpu"),
+        (7, 0, "beam 5, at most 7 utterances a batch, cpu"),
+        (0, 0, "beam 5, one batch, cpu"),
+    ],
+)
+def test_only_bounds_that_there_were_are_told(trained, tmp_path, size, frames, words):
+    trained("a", "mha", 1.0, 1, batch_size=size, batch_frames=frames)
+    assert words in make([tmp_path])[0]
+
+
 def test_error_counts_as_espnet_s_readmes_have_them(trained, tmp_path):
     trained("a", "mha", 1.0, 1, task="asr", test_set="test_clean")
     trained("a2", "mla", 1.0, 1, task="asr", test_set="test_clean")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.search.batch import halving, plan_batches
+from espnet_mtla.search.batch import frames_at, halving, plan_batches
 
 
 def test_batches_hold_every_utterance_once_within_bounds():
@@ -22,8 +22,27 @@ def test_batches_hold_every_utterance_once_within_bounds():
     assert heads == sorted(lengths[i] for i in (b[0] for b in batches))[::-1]
 
 
-def test_without_a_bound_only_the_count_limits():
+def test_without_a_bound_only_the_other_limits():
     assert [len(b) for b in plan_batches([5] * 10, 4, 0)] == [4, 4, 2]
+    assert [len(b) for b in plan_batches([5] * 10, 0, 15)] == [3, 3, 3, 1]
+    assert [len(b) for b in plan_batches([5] * 10, 0, 0)] == [10]
+
+
+def test_frames_are_those_at_the_beam():
+    """The paper's beams and frames, and what they are at others."""
+    for frames, beam in ((50000, 50), (120000, 20), (130000, 10), (60000, 10)):
+        assert frames_at(f"{frames}x{beam}", beam) == frames
+        assert frames_at(f"{frames}x{beam}", 2 * beam) == frames // 2
+        assert frames_at(f"{frames}x{beam}", 1) == frames * beam
+        assert frames_at(frames, beam) == frames_at(str(frames), 1) == frames
+    assert frames_at("0x5", 3) == frames_at(0, 3) == 0  # no bound
+    assert frames_at("5x1", 50) == 1  # one by one is not without a bound
+
+
+@pytest.mark.parametrize("bound", ["", "x5", "5x", "5x0", "-1", "1.5", "5x5x5", None])
+def test_other_bounds_are_refused(bound):
+    with pytest.raises(ValueError, match="give FRAMES, FRAMESxBEAM"):
+        frames_at(bound, 3)
 
 
 @pytest.mark.parametrize(
