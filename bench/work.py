@@ -116,7 +116,7 @@ def step_cost(case: Case, variant: Variant, engine: str) -> Cost:
         moved = n_hyp * cached * (slots + tail) * (3 + 2 / variant.stride)
     else:
         moved = cached * (case.utterances * slots + n_hyp * tail * 3)
-    moved += case.layers * (weights + absorbed // 2)
+    moved += case.layers * (weights + absorbed)
     moved += case.size * case.vocabulary + 2 * n_hyp * case.vocabulary
     return Cost(2.0 * n_hyp * products, moved)
 

@@ -14,7 +14,7 @@ import io
 import torch
 
 from bench.peers import ours
-from bench.peers.tiled import TiledScorer, plain
+from bench.peers.tiled import TiledScorer
 from bench.work import Case, Variant
 from espnet_mtla.attention import TemporalLatentAttention
 from espnet_mtla.attention.layout import Layout
@@ -105,7 +105,6 @@ class AuthorsDecoder(TiledScorer):
 
     def __init__(self, base: PromptDecoder):
         super().__init__(base.vocab_size)
-        plain(base)
         self.embed, self.projector = base.embed, base.projector
         self.after_norm, self.output_layer = base.after_norm, base.output_layer
         names = ("norm1", "norm2", "feed_forward")

@@ -11,16 +11,8 @@ import torch
 
 from espnet_mtla.attention.layout import Step
 from espnet_mtla.compat import BatchScorerInterface
-from espnet_mtla.decoder.packed import PackedLinear
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.state import DecoderState
-
-
-def plain(module: torch.nn.Module) -> None:
-    """Take the packed weights from all linear layers: the peers' have none."""
-    for part in module.modules():
-        if isinstance(part, PackedLinear):
-            part.__class__ = torch.nn.Linear
 
 
 class TiledState:
@@ -77,7 +69,7 @@ class TiledDecoder(TiledScorer):
 
     def __init__(self, decoder: PromptDecoder):
         super().__init__(decoder.vocab_size)
-        plain(decoder)
+        decoder.packing = False
         self.decoder = decoder
 
     def batch_init_state(

@@ -3,7 +3,9 @@
 A chunk's cached latent is ``c^_j = sum of w_i c_i`` over its tokens ``i``, with
 ``w_i = sigmoid(<linear_c(pe_j), linear_p(c_i)>)``, and its rotary key is that
 of its newest token. A token sees the complete chunks before its own and the
-partial sum of its own chunk, so teacher-forced scores are ``L x (C + 1)``.
+partial sum of its own chunk; teacher-forced, columns are the prompt's ``C`` chunks
+and one partial sum a token, of which those that complete a chunk are that chunk: so
+scores are ``L x (C + L)``, in one product.
 """
 
 import torch

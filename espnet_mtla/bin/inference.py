@@ -75,7 +75,10 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         InputError: an option out of range or a missing file.
     """
+    from espnet_mtla import gpu
+
     args = inference_parser(task).parse_args(argv)
+    gpu.asked_for("graph")  # a wrong name is refused before any work
     for name, least in (("batch_size", 0), ("beam_size", 1), ("nbest", 1)):
         if getattr(args, name) < least:
             raise InputError(

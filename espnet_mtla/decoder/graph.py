@@ -113,7 +113,7 @@ class GraphedStep:
         torch.cuda.synchronize()
         begin = time.perf_counter()
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.device(self.tokens.device), torch.cuda.graph(self.graph):
             self.scores = self._run()
         CAPTURES.seconds += time.perf_counter() - begin
         CAPTURES.count += 1

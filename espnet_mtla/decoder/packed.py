@@ -12,23 +12,23 @@ import torch
 class PackedLinear(torch.nn.Linear):
     """A linear layer with a packed copy of its weight while a search needs it.
 
-    Between :func:`pack_anew` and :func:`unpack` the copy is made by the first product
-    of several rows without gradients, in float32 on a CPU.
+    A layer is one between :func:`pack_anew` and :func:`unpack`, and a plain one at
+    rest, as what quantises or replaces layers expects. The copy is made by the first
+    product of several rows without gradients, in float32 on a CPU.
     """
 
-    packs: bool = False
     packed: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., in_features)`` to ``(..., out_features)``."""
-        if not (self.packs and self._worth_it(x)):
+        if not self._worth_it(x):
             return super().forward(x)
-        n_rows = x.numel() // self.in_features
-        if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, n_rows)
-        return torch.ops.mkldnn._linear_pointwise(
-            x, self.packed, self.bias, "none", [], ""
-        )
+        packed = self.packed  # another search may forget it meanwhile
+        if packed is None:
+            n_rows = x.numel() // self.in_features
+            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, n_rows)
+            self.packed = packed
+        return torch.ops.mkldnn._linear_pointwise(x, packed, self.bias, "none", [], "")
 
     def _worth_it(self, x: torch.Tensor) -> bool:
         return (
@@ -39,9 +39,17 @@ class PackedLinear(torch.nn.Linear):
             and not torch.is_autocast_enabled("cpu")
         )
 
+    def _apply(self, *args, **kwargs):
+        self.packed = None  # moved, or of another type
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args, **kwargs):
+        self.packed = None
+        return super()._load_from_state_dict(*args, **kwargs)
+
     def __getstate__(self) -> dict:
         """Leave out the packed copy, which can be neither copied nor pickled."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("packs", "packed")}
+        return {k: v for k, v in self.__dict__.items() if k != "packed"}
 
 
 AVAILABLE = torch.backends.mkldnn.is_available() and all(
@@ -50,24 +58,19 @@ AVAILABLE = torch.backends.mkldnn.is_available() and all(
 )
 
 
-def use_packed(module: torch.nn.Module) -> None:
-    """Make every linear layer in a module a :class:`PackedLinear`."""
-    for part in module.modules():
-        if type(part) is torch.nn.Linear:
-            part.__class__ = PackedLinear
-
-
 def pack_anew(module: torch.nn.Module) -> None:
-    """Have the layers make packed copies of their weights as they are now."""
-    _set(module, AVAILABLE)
+    """Have the linear layers make packed copies of their weights as they are now."""
+    if AVAILABLE:
+        _set(module, PackedLinear)
 
 
 def unpack(module: torch.nn.Module) -> None:
-    """Forget the packed copies: the weights may have changed since."""
-    _set(module, False)
+    """Make the layers plain again: the weights may have changed since."""
+    _set(module, torch.nn.Linear)
 
 
-def _set(module: torch.nn.Module, packs: bool) -> None:
+def _set(module: torch.nn.Module, kind: type) -> None:
     for part in module.modules():
-        if isinstance(part, PackedLinear):
-            part.packs, part.packed = packs, None
+        if type(part) in (PackedLinear, torch.nn.Linear):
+            part.__class__ = kind
+            part.__dict__.pop("packed", None)

@@ -18,7 +18,7 @@ from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.graph import GraphedStep
 from espnet_mtla.decoder.layer import DecoderLayer
-from espnet_mtla.decoder.packed import pack_anew, unpack, use_packed
+from espnet_mtla.decoder.packed import pack_anew, unpack
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -56,6 +56,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     """Options of the variant, with their defaults."""
     fixed: ClassVar[dict] = {}
     """What the variant itself decides about its attention."""
+    packing: bool = True
+    """Whether a search on a CPU packs the weights of linear layers."""
+    _packed: bool = False
 
     def __init__(
         self,
@@ -117,7 +120,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
         self.dropout = torch.nn.Dropout(dropout_rate)
-        use_packed(self)
 
     @classmethod
     def _check_options(cls, given: dict) -> None:
@@ -164,7 +166,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
-        unpack(self)  # weights change between validations
+        if self._packed:  # weights change between validations
+            unpack(self)
+            self._packed = False
         hlens = hlens.to(hs_pad.device)
         prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
@@ -184,7 +188,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 not replicated over the beam.
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
-        pack_anew(self)
+        if self.packing:
+            pack_anew(self)
+            self._packed = True
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -248,7 +254,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         """What :meth:`_step` does, as a step of fixed shape."""
         state.tail.reserve()
         if state.graphed is None or not state.graphed.fits(state.tail):
-            state.graphed = None  # its memory is free before another needs some
+            state.graphed = None  # two captures are never held
             state.graphed = GraphedStep(self, state.prompt, state.tail)
         return state.graphed(tokens)
 

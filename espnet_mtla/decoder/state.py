@@ -68,6 +68,7 @@ class DecoderState:
         """Drop all utterances but ``rows``, and all their hypotheses."""
         n_utt, n_hyp = len(self.prompt.lengths), self.tail.n_hyp
         hyps = torch.arange(n_hyp, device=rows.device).view(n_utt, -1)[rows]
+        self.graphed = None  # it holds the buffers
         self.prompt.keep(rows)
         self.tail.keep(hyps.flatten())
         return self

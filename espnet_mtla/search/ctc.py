@@ -72,6 +72,7 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         Returns:
             None, the state of a hypothesis without labels.
         """
+        self.table = self.silence = self.window = None  # the last batch's, if any
         logp = self.ctc.log_softmax(x if x.dim() == 3 else x[None]).detach()
         n_utt, n_frames, self.n_vocab = logp.shape
         self.least = max(LOGZERO, torch.finfo(logp.dtype).min / 4)
@@ -91,7 +92,6 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
             frames.masked_fill_(padded[:, None], self.least)
             frames[:, BLANK].masked_fill_(padded, 0.0)
         self.silence = table[:, BLANK, None].double().cumsum(2)  # X_b, (B, 1, T + 1)
-        self.window = None
         if self.window_margin > 0:
             spoken = frames.argmax(1) != BLANK
             self.window = CTCWindow(spoken, lengths, self.window_margin)
