@@ -33,7 +33,7 @@ def test_equals_the_literal_sum(sizes, dtype):
     chunks = torch.tensor([0, 1, random.randint(2, 40), random.randint(70, 100)])
     chunks = chunks[torch.randperm(4)]
     n_utt, n_hyp, width = 4, 4 * beam, rank + rope
-    scale = random.uniform(0.05, 0.5)
+    scale = random.uniform(0.3, 2) / width**0.5  # scores as wide as a model's
     query = torch.randn(n_hyp, n_heads, width).to(dtype)
     keys = torch.randn(n_utt, 1, int(chunks.max()), width).to(dtype)
     tail = torch.randn(n_hyp, 1, 64, width).to(dtype)
