@@ -8,19 +8,20 @@ warm-up, and times are medians. The table is printed, every figure is in the JSO
 """
 
 import argparse
+import contextlib
 import logging
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import torch
 
 from bench import machine
-from bench.peers import Contender, contender
+from bench.contender import Contender, contender
 from bench.presets import PRESETS
 from bench.tables import finish
-from bench.watch import watched
-from bench.work import Case
+from bench.watch import prompts_timed, watched
+from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 
 CONTENDERS_HELP = (
@@ -54,18 +55,21 @@ def compare(
     built = {name: contender(name, case, device, kind) for name in names}
     once = {name: survey(c, x, case, device) for name, c in built.items()}
     bodies = {n: lambda c=c: c.decode(x, case.tokens) for n, c in built.items()}
-    times = machine.take_turns(device, bodies, repeats, budget)
-    prompts = {n: lambda c=c: c.cache_prompt(x) for n, c in built.items()}
-    caching = machine.take_turns(device, prompts, repeats)
+    with contextlib.ExitStack() as stack:
+        prompts = {
+            n: stack.enter_context(prompts_timed(c, device)) for n, c in built.items()
+        }
+        times = machine.take_turns(device, bodies, repeats, budget)
     results = []
     for name, c in built.items():
-        prompt = caching[name]["seconds"]
-        step = (times[name]["seconds"] - prompt) / case.tokens
+        n_steps = case.tokens - c.fills_first
+        runs = zip(times[name]["runs"], prompts[name], strict=True)
+        step = statistics.median((run - prompt) / n_steps for run, prompt in runs)
         result = {
             "name": name,
             "parameters": c.parameters(),
             **times[name],
-            "prompt_seconds": prompt,
+            "prompt_seconds": statistics.median(prompts[name]),
             "ms_step": 1e3 * step,
             "hyp_steps_s": case.n_hyp / step,
             "rtfx": case.speech_seconds / times[name]["seconds"],
@@ -136,12 +140,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="a contender whose runs took that long is not run again",
     )
     machine.add_options(parser)
-    for field in fields(Case):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type)
+    add_options(parser)
     args = parser.parse_args(argv)
     preset = PRESETS[args.preset]
-    options = {**preset.case, **given(args, [f.name for f in fields(Case)])}
-    case, names = Case(**options), args.contenders or preset.contenders
+    case, names = chosen(args, preset.case), args.contenders or preset.contenders
     machine.set_up(args.device, args.threads)
     logging.disable(logging.WARNING)  # ESPnet's, of texts that reach their length
     about = machine.describe(args.device)
@@ -165,12 +167,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         **measured,
     }
     finish(data, args.output)
-
-
-def given(args: argparse.Namespace, names: Sequence[str]) -> dict:
-    """Return those of the named options that were given."""
-    found = {name: getattr(args, name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def set_up(device: str, threads: int) -> None:
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {device}: PyTorch finds no GPU here; give cpu")
+    if torch.device(device).index is not None:
+        torch.cuda.set_device(device)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
 
@@ -131,6 +133,7 @@ def peak_memory(device: str, body: Callable[[], object]) -> int:
     tensors, the same on any machine that runs the same operators.
     """
     if device.startswith("cuda"):
+        body()  # libraries' workspaces stay, and are not its own
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()

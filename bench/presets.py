@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
+from bench.work import Case
+
 
 class Preset(NamedTuple):
-    """Fields of :class:`bench.work.Case` that differ from its defaults."""
+    """A setting and its contenders."""
 
-    case: dict
+    case: Case
     contenders: tuple[str, ...]
 
 
@@ -16,16 +18,24 @@ TILED = tuple(name.replace("ours", "tiled") for name in (*SHARED, "ours:mtla3"))
 PRESETS = {
     # one CPU thread, the setting in which the authors' engine was measured
     "cpu": Preset(
-        {}, (*SHARED, "authors:mtla2", "authors:mtla4", *TILED[:-1], "espnet")
+        Case(),
+        (
+            *SHARED,
+            "authors:mtla2",
+            "authors:mtla4",
+            *TILED[:-1],
+            "espnet:mtla2",
+            "espnet",
+        ),
     ),
     # recognition with CTC, as ESPnet users decode
     "ctc": Preset(
-        {"beam": 10, "ctc_weight": 0.3, "vocabulary": 5000},
+        Case(beam=10, ctc_weight=0.3, vocabulary=5000),
         ("ours:mtla2", "ours:mha", "espnet:mtla2", "espnet"),
     ),
     # the paper's speech translation: 50000 fbank frames a batch, beam 50
     "paper-st": Preset(
-        {"utterances": 25, "beam": 50, "prompt": 500, "tokens": 40},
+        Case(utterances=25, beam=50, prompt=500, tokens=40),
         (*SHARED, "ours:mtla3", *TILED),
     ),
 }

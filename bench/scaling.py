@@ -9,13 +9,13 @@ For each length the contenders are measured as :mod:`bench.decode` does.
 import argparse
 import logging
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from bench import machine
-from bench.decode import CONTENDERS_HELP, compare, given
+from bench.decode import CONTENDERS_HELP, compare
 from bench.presets import SHARED
 from bench.tables import finish
-from bench.work import Case
+from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 
 AXES = {
@@ -37,12 +37,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--contenders", nargs="+", default=SHARED, help=CONTENDERS_HELP, metavar="NAME"
     )
     machine.add_options(parser)
-    for field in fields(Case):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type)
+    add_options(parser)
     args = parser.parse_args(argv)
     machine.set_up(args.device, args.threads)
     logging.disable(logging.WARNING)  # ESPnet's, of texts that reach their length
-    case = replace(DEFAULT, **given(args, [f.name for f in fields(Case)]))
+    case = chosen(args, DEFAULT)
     limits = machine.ceilings(args.device, machine.DTYPES[args.dtype])
     data = {
         "bench": "scaling",

@@ -11,14 +11,14 @@ most that a step holds at a time beyond weights, gradients and inputs.
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
 import torch
 
 from bench import machine
 from bench.peers import ours
 from bench.tables import finish
-from bench.work import Case, Variant
+from bench.work import Case, Variant, add_options, chosen
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 
@@ -130,18 +130,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--attention", action="store_true", help="one attention without a decoder"
     )
     parser.add_argument("--prompts", nargs="+", type=int, default=[DEFAULT.prompt])
-    for field in fields(Case):
-        if field.name not in ("prompt", "beam", "ctc_weight"):
-            parser.add_argument(
-                f"--{field.name.replace('_', '-')}",
-                type=field.type,
-                default=getattr(DEFAULT, field.name),
-            )
+    add_options(parser, but=("prompt", "beam", "ctc_weight"))
     machine.add_options(parser)
     args = parser.parse_args(argv)
     machine.set_up(args.device, args.threads)
-    options = {f.name: getattr(args, f.name, None) for f in fields(Case)}
-    case = replace(DEFAULT, **{k: v for k, v in options.items() if v is not None})
+    case = chosen(args, DEFAULT)
     about = machine.describe(args.device)
     cases = [
         compare(

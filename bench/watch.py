@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from bench import machine
-from bench.peers import Contender
+from bench.contender import Contender
 
 PARTS = {
     "batch_init_state": "prompt_seconds",
@@ -46,6 +46,46 @@ def watched(contender: Contender, device: str) -> Iterator[dict]:
         for scorer in scorers.values():
             for name in PARTS:
                 scorer.__dict__.pop(name, None)
+
+
+@contextlib.contextmanager
+def prompts_timed(contender: Contender, device: str) -> Iterator[list[float]]:
+    """Yield a list to which each decoding appends the seconds of its prompts.
+
+    That is ``batch_init_state``, and the whole first step of an engine which
+    caches its prompts there.
+    """
+    seconds: list[float] = []
+    decoder = contender.decoder
+    begins, scores = decoder.batch_init_state, decoder.batch_score
+
+    @functools.wraps(begins)
+    def first(*args, **kwargs):
+        machine.wait(device)
+        begin = time.perf_counter()
+        state = begins(*args, **kwargs)
+        machine.wait(device)
+        seconds.append(time.perf_counter() - begin)
+        return state
+
+    @functools.wraps(scores)
+    def step(ys, states, *args, **kwargs):
+        if not isinstance(states, list):
+            return scores(ys, states, *args, **kwargs)
+        begin = time.perf_counter()
+        found = scores(ys, states, *args, **kwargs)
+        machine.wait(device)
+        seconds[-1] += time.perf_counter() - begin
+        return found
+
+    decoder.batch_init_state = first
+    if contender.fills_first:
+        decoder.batch_score = step
+    try:
+        yield seconds
+    finally:
+        for name in ("batch_init_state", "batch_score"):
+            decoder.__dict__.pop(name, None)
 
 
 def _wrap(scorer, name, part, spent, device, contender) -> None:

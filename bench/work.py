@@ -4,8 +4,10 @@ Symbols as in the decoder: ``B`` utterances, ``K`` hypotheses of each, ``N = B K
 ``T`` prompt frames, ``L`` text tokens, ``D`` width, ``V`` vocabulary.
 """
 
+import argparse
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -39,6 +41,19 @@ class Case:
     def speech_seconds(self) -> float:
         """Speech behind all prompts."""
         return self.utterances * self.prompt * FRAME_SECONDS
+
+
+def add_options(parser: argparse.ArgumentParser, but: Sequence[str] = ()) -> None:
+    """Add an option for each field of a case but those named."""
+    for field in fields(Case):
+        if field.name not in but:
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type)
+
+
+def chosen(args: argparse.Namespace, base: Case) -> Case:
+    """Return ``base`` with what was given on the command line."""
+    given = {f.name: getattr(args, f.name, None) for f in fields(Case)}
+    return replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
 @dataclass(frozen=True)

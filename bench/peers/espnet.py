@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 
-from bench.peers import IMPOSSIBLE
+from bench.peers.ours import IMPOSSIBLE
 from bench.work import Case
 
 

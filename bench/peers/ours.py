@@ -2,10 +2,12 @@
 
 import torch
 
-from bench.peers import IMPOSSIBLE
 from bench.work import Case, Variant
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.registry import DECODERS
+
+IMPOSSIBLE = -1e4
+"""Output bias of ``<eos>``: no text ends before its forced length."""
 
 
 def decoder(case: Case, variant: Variant) -> PromptDecoder:

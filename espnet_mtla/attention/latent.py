@@ -16,105 +16,10 @@ from espnet_mtla.attention.contract import (
     attend,
     even,
     head_width,
-    positive,
 )
 from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.rope import Phase, apply_rope
-
-
-class LatentProjections(torch.nn.Module):
-    """Queries, latents, and the up-projections from these to keys and values.
-
-    Unset widths follow the paper: ``r = 4 d_h`` with
-    ``d_h = size / attention_heads``.
-
-    Args:
-        size: model width ``D``.
-        attention_heads: query heads.
-        rope_width: ``d_r``, channels of a query and of the key that heads share
-            which are rotated by position; 0 for none.
-        kv_lora_rank: ``r``, width of the cached latent.
-        q_lora_rank: rank of the query projection, 0 for a full one.
-        qk_nope_head_dim: a head's width without position, ``d_h``.
-        v_head_dim: a head's value width.
-        dropout_rate: of attention weights, in training.
-        bias: whether the projections have a bias (that from the latent never
-            has, as in the authors' package).
-
-    Raises:
-        InputError: an option that is not a positive integer, heads that do not
-            divide the width.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        *,
-        attention_heads: int,
-        rope_width: int,
-        kv_lora_rank: int | None = None,
-        q_lora_rank: int = 0,
-        qk_nope_head_dim: int | None = None,
-        v_head_dim: int | None = None,
-        dropout_rate: float = 0.0,
-        bias: bool = False,
-    ):
-        super().__init__()
-        positive("attention_heads", attention_heads)
-        if kv_lora_rank is None:
-            kv_lora_rank = 4 * head_width(size, attention_heads)
-        if qk_nope_head_dim is None:
-            qk_nope_head_dim = head_width(size, attention_heads)
-        if v_head_dim is None:
-            v_head_dim = head_width(size, attention_heads)
-        rank = even("kv_lora_rank", kv_lora_rank)
-        nope = positive("qk_nope_head_dim", qk_nope_head_dim)
-        values = positive("v_head_dim", v_head_dim)
-        self.n_heads = attention_heads
-        self.rank = rank
-        self.nope_width = nope
-        self.rope_width = rope_width
-        self.value_width = values
-        self.scale = (nope + rope_width) ** -0.5
-        self.dropout_rate = dropout_rate
-        queries = attention_heads * (nope + rope_width)
-        if positive("q_lora_rank", q_lora_rank, least=0):
-            self.linear_q = torch.nn.Sequential(
-                torch.nn.Linear(size, q_lora_rank, bias=bias),
-                torch.nn.LayerNorm(q_lora_rank),
-                torch.nn.Linear(q_lora_rank, queries, bias=bias),
-            )
-        else:
-            self.linear_q = torch.nn.Linear(size, queries, bias=bias)
-        self.linear_kv_a = torch.nn.Linear(size, rank + rope_width, bias=bias)
-        self.kv_norm = torch.nn.LayerNorm(rank)
-        self.linear_kv_b = torch.nn.Linear(
-            rank, attention_heads * (nope + values), bias=False
-        )
-        self.linear_out = torch.nn.Linear(attention_heads * values, size, bias=bias)
-
-    def _query(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(..., D) -> (..., heads, nope)`` and ``(..., heads, d_r)``, unrotated."""
-        q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
-        return q.split((self.nope_width, self.rope_width), dim=-1)
-
-    def _up_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Up-projections to absorb, ``(heads, nope, r)`` and ``(heads, v, r)``."""
-        up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
-        return up.split((self.nope_width, self.value_width), dim=1)
-
-    def _absorb(self, query: torch.Tensor) -> torch.Tensor:
-        """``(..., heads, nope) -> (..., heads, r)``."""
-        k_up, _ = self._up_weights()
-        by_head = query.flatten(0, -3).transpose(0, 1)
-        return torch.bmm(by_head, k_up).transpose(0, 1).unflatten(0, query.shape[:-2])
-
-    def _combine(self, seen: torch.Tensor) -> torch.Tensor:
-        """Attention's mean of latents, ``(..., heads, r)``, to ``(..., D)``."""
-        _, v_up = self._up_weights()
-        by_head = seen.flatten(0, -3).transpose(0, 1)
-        out = torch.bmm(by_head, v_up.mT).transpose(0, 1).flatten(1)
-        return self.linear_out(out).unflatten(0, seen.shape[:-2])
 
 
 class LatentAttention(LatentProjections, Attention):
@@ -215,8 +120,8 @@ class LatentAttention(LatentProjections, Attention):
         """Whether absorbing takes fewer products than up-projecting, for a head.
 
         Short texts do, below some 85 tokens at the paper's sizes; then training need
-        not keep up-projected columns either. On a CPU alone: a GPU's fused attention
-        is made for heads of up-projected widths.
+        not keep up-projected columns either. On a CPU alone: it was not
+        timed on a GPU, whose fused kernels take heads of up-projected widths.
         """
         if latent.device.type != "cpu":
             return False

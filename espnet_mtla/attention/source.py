@@ -19,8 +19,8 @@ import torch.nn.functional as F
 
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.grouped import GroupedProjections
-from espnet_mtla.attention.latent import LatentProjections
 from espnet_mtla.attention.layout import chunk_embedding
+from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.temporal import TemporalProjections
 
 

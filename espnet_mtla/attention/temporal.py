@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from espnet_mtla.attention.contract import PromptPart, positive
-from espnet_mtla.attention.latent import LatentAttention, LatentProjections
+from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.rope import Phase
 
 

@@ -46,7 +46,9 @@ TOTALS, BLANKS = 1, 2
 class CTCPrefixScorer(BatchPartialScorerInterface):
     """Takes the place of ESPnet's ``CTCPrefixScorer`` in its ``BatchBeamSearch``.
 
-    Not made for ESPnet's unbatched and streaming searches.
+    Not made for ESPnet's unbatched and streaming searches. A hypothesis that takes a
+    label which was not scored stays impossible; ESPnet's goes on with the rows of
+    another label, and with the next score gets back what it lost.
 
     Args:
         ctc: ESPnet's CTC module, or another with its ``log_softmax``.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench import decode, tables
-from bench.peers import contender
+from bench.contender import contender
 from bench.work import Case, Variant
 
 SMALL = {
@@ -79,8 +79,8 @@ def test_figures(tmp_path, capsys):
     for name, r in results.items():
         assert f"`{name}`" in printed
         assert len(r["runs"]) == 2 and r["seconds"] > 0
-        steps = r["seconds"] - r["prompt_seconds"]
-        assert r["ms_step"] == pytest.approx(1e3 * steps / SMALL["tokens"])
+        assert 0 < r["ms_step"] < 1e3 * max(r["runs"]) / (SMALL["tokens"] - 1)
+        assert 0 < r["prompt_seconds"] < max(r["runs"])
         assert r["peak_bytes"] > 0 and 0 < r["roofline"] and 0 < r["flops_share"]
     assert "| `espnet` |" in tables.brief_table(data)
     # the cache as its formula says: 4 bytes, 2 layers, 6 hypotheses, 13 positions

@@ -18,7 +18,12 @@ def context():
     return "prompt"
 
 
-def test_equals_the_naive_equations_in_values_and_gradients(make_decoder, ragged):
+@pytest.mark.parametrize("absorbs", [True, False])
+def test_equals_the_naive_equations_in_values_and_gradients(
+    make_decoder, ragged, absorbs, monkeypatch
+):
+    """Latent forms with up-projections absorbed and without, whatever is cheaper."""
+    monkeypatch.setattr(LatentAttention, "_absorbs", lambda *_: absorbs)
     prompt, lengths, tokens = ragged(n_utt=3)
     attention = make_decoder().attention.double()
     prompt = prompt.double().requires_grad_()

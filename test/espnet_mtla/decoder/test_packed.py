@@ -31,6 +31,7 @@ def test_equals_a_linear_layer(bias, shape):
         for _ in range(2):
             x = torch.randn(*shape, plain.in_features)
             torch.testing.assert_close(packed(x), plain(x), atol=1e-5, rtol=1e-5)
+    assert AVAILABLE == torch.backends.mkldnn.is_available()
     many = AVAILABLE and torch.Size(shape).numel() > 1
     assert (getattr(packed[0], "packed", None) is not None) == many
 

@@ -186,6 +186,23 @@ def test_precision_is_that_of_the_posteriors(dtype):
         )
 
 
+@pytest.mark.parametrize("select", ["one by one", "batch"])
+def test_what_was_not_scored_stays_impossible(select):
+    logits, lengths = ragged_logits(n_utt=2, n_vocab=7, most=9)
+    scorer = CTCPrefixScorer(Logits(), 6)
+    scorer.batch_init_state(logits, xs_lengths=lengths)
+    y, ids = torch.full((4, 1), 6), torch.tensor([[1, 2, 6]] * 4)
+    first, state = scorer.batch_score_partial(y, ids, [None] * 4, None)
+    best = torch.tensor([[3, 7 + 4], [7 + 3, 5]])
+    if select == "batch":
+        state = scorer.batch_select_state(state, best)
+    else:
+        rows = [(0, 3), (1, 4), (3, 3), (2, 5)]
+        state = [scorer.select_state(state, i, label) for i, label in rows]
+    second, _ = scorer.batch_score_partial(y, None, state, None)
+    assert (first[:, 3:6] + second.amax(1, keepdim=True) < IMPOSSIBLE).all()
+
+
 def test_posteriors_of_zero():
     logits, lengths = ragged_logits(2, 6, most=12)
     logits[..., 2] = -torch.inf

@@ -120,7 +120,11 @@ def assert_all_same(got, want):
 
 
 def possible(hypotheses, weights):
-    """Leave out what CTC cannot say, or could not say on the way: its digits are gone."""
+    """Leave out what CTC cannot say, or could not say on the way.
+
+    ESPnet's scorer goes on from a label outside the pre-beam with the rows of another
+    one, and so gives back the 1e10 that it took, but not the digits.
+    """
     return [
         h
         for h in hypotheses

@@ -1,0 +1,121 @@
+"""A contender, ``<engine>:<variant>``, built and ready to decode."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from bench.peers import authors, espnet, ours, tiled
+from bench.work import Case, Cost, Variant, step_cost, stock_step_cost
+from espnet_mtla import compat
+from espnet_mtla.errors import InputError
+
+
+@dataclass
+class Contender:
+    """A search that is ready to run.
+
+    Attributes:
+        search: called with the encoder output.
+        decoder: its decoder.
+        cache_bytes: of a state that ``batch_score`` returned.
+        cost: of a step, as the engine makes it.
+    """
+
+    search: torch.nn.Module
+    decoder: torch.nn.Module
+    cache_bytes: Callable[[object], int]
+    cost: Cost
+
+    def decode(self, x: torch.Tensor, n_tokens: int) -> list:
+        """Decode ``(B, T, D)`` to texts of ``n_tokens``."""
+        with torch.inference_mode():
+            return self.search(x, maxlenratio=-float(n_tokens))
+
+    @property
+    def fills_first(self) -> bool:
+        """Whether the prompt is cached by the first step, not before it."""
+        return isinstance(self.decoder, tiled.TiledScorer)
+
+    def parameters(self) -> int:
+        """Weights of the decoder."""
+        return sum(p.numel() for p in self.decoder.parameters())
+
+    def packed_bytes(self) -> int:
+        """Bytes of weights that the last search packed for the CPU, held besides."""
+        modules = self.decoder.modules()
+        packed = [m for m in modules if getattr(m, "packed", None) is not None]
+        return sum(m.weight.nbytes for m in packed)
+
+
+def contender(
+    name: str, case: Case, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Contender:
+    """Build one with random weights.
+
+    Raises:
+        InputError: there is no such engine, or it lacks the variant, or the type.
+    """
+    engine, _, kind = name.partition(":")
+    if engine == "espnet" and not kind:
+        decoder = espnet.decoder(case)
+        nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
+    else:
+        variant = Variant.parse(kind)
+        cost = step_cost(case, variant, "shared" if engine in OURS else "tiled")
+        nbytes = type_nbytes
+        if engine in OURS:
+            decoder = ours.decoder(case, variant)
+        elif engine == "tiled":
+            decoder = tiled.TiledDecoder(ours.decoder(case, variant))
+        elif engine == "authors":
+            decoder = authors.decoder(case, variant, dtype)
+        else:
+            raise InputError(f"{name}: give ours, espnet, tiled or authors before ':'")
+    decoder = decoder.eval().to(device, dtype)
+    search = beam_search(engine, decoder, case, device, dtype)
+    return Contender(search, decoder, nbytes, cost)
+
+
+OURS = ("ours", "espnet")
+"""Engines whose decoder is ours where a variant is named."""
+
+
+def type_nbytes(state) -> int:
+    """Ask a state for its bytes."""
+    return state.nbytes()
+
+
+def beam_search(
+    engine: str,
+    decoder: torch.nn.Module,
+    case: Case,
+    device: str,
+    dtype: torch.dtype,
+) -> torch.nn.Module:
+    """Return the engine's search around a decoder, with CTC where the case has it."""
+    from espnet_mtla.search.fast import FastBeamSearch
+
+    kind = compat.batch_beam_search() if engine == "espnet" else FastBeamSearch
+    eos = case.vocabulary - 1
+    scorers = {"decoder": decoder}
+    weights = {"decoder": 1 - case.ctc_weight}
+    if case.ctc_weight:
+        from espnet2.asr.ctc import CTC
+
+        from espnet_mtla.search.ctc import CTCPrefixScorer
+
+        scorer = compat.ctc_prefix_scorer() if engine == "espnet" else CTCPrefixScorer
+        ctc = CTC(case.vocabulary, case.size).eval().to(device, dtype)
+        scorers["ctc"] = scorer(ctc, eos)
+        weights["ctc"] = case.ctc_weight
+    search = kind(
+        scorers,
+        weights,
+        case.beam,
+        case.vocabulary,
+        sos=eos,
+        eos=eos,
+        pre_beam_score_key="full" if case.ctc_weight else None,
+    )
+    return search.eval().to(device, dtype)

@@ -1,0 +1,36 @@
+from types import SimpleNamespace
+
+import pytest
+
+from bench import watch
+
+
+class Engine:
+    """Takes 5 s for the prompts, 3 s for the first step and 1 s for each other."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def batch_init_state(self, x):
+        self.now += 5
+
+    def batch_score(self, ys, states, xs):
+        self.now += 3 if isinstance(states, list) else 1
+        return None, ()
+
+    def decode(self):
+        states = [self.batch_init_state(None)]
+        for _ in range(4):
+            _, states = self.batch_score(None, states, None)
+
+
+@pytest.mark.parametrize(("fills_first", "seconds"), [(False, 5), (True, 8)])
+def test_prompts_are_timed_in_each_decoding(fills_first, seconds, monkeypatch):
+    engine = Engine()
+    monkeypatch.setattr(watch.time, "perf_counter", lambda: engine.now)
+    contender = SimpleNamespace(decoder=engine, fills_first=fills_first)
+    with watch.prompts_timed(contender, "cpu") as found:
+        engine.decode()
+        engine.decode()
+    engine.decode()
+    assert found == [seconds, seconds]
