@@ -61,9 +61,8 @@ class FastBeamSearch(compat.batch_beam_search()):
         start = self.init_hyp(x, x_lengths) if batched else self.init_hyp(x)
         primer = start.yseq.view(n_utt, -1, start.yseq.shape[1])[:, 0]
         states = {k: state[0] for k, state in start.states.items()}
-        slots = Slots.start(
-            primer, states, self.beam_size, xs, xs_mask, (minlens, maxlens)
-        )
+        shape = self.beam_size, self.n_vocab
+        slots = Slots.start(primer, states, shape, xs, xs_mask, (minlens, maxlens))
         detection = EndDetection(slots.score) if maxlenratio == 0.0 else None
         history = History(primer, self.n_vocab, list(states))
         outcomes = Outcomes(AHEAD if x.is_cuda else 0)
@@ -101,7 +100,7 @@ class FastBeamSearch(compat.batch_beam_search()):
         """Extend all hypotheses by a token; ``(B, K)`` choices ``h * V + v``."""
         mask = {} if slots.xs_mask is None else {"xs_mask": slots.xs_mask}
         scores, states = self.score_full(slots, slots.xs, **mask)
-        total = slots.xs.new_zeros(len(slots.yseq), self.n_vocab)
+        total = slots.total.zero_()
         for k in self.full_scorers:
             total.add_(scores[k], alpha=self.weights[k])
         ids = None

@@ -21,6 +21,7 @@ class Slots:
         sums: scores by each scorer, ``(B, K, scorers)``.
         active: slots whose hypothesis can be extended, ``(B, K)``.
         done: utterances whose search is over, ``(B,)``.
+        total: room for the scores of all continuations, ``(N, V)``.
     """
 
     rows: list[int]
@@ -33,13 +34,14 @@ class Slots:
     sums: torch.Tensor
     active: torch.Tensor
     done: torch.Tensor
+    total: torch.Tensor
 
     @classmethod
     def start(
         cls,
         primer: torch.Tensor,
         states: dict[str, Any],
-        beam_size: int,
+        shape: tuple[int, int],
         xs: torch.Tensor,
         xs_mask: torch.Tensor | None,
         lengths: tuple[list[int], list[int]],
@@ -49,11 +51,12 @@ class Slots:
         Args:
             primer: its tokens, ``(B, P)``.
             states: the initial state of each scorer.
-            beam_size: ``K``.
+            shape: ``K`` and ``V``.
             xs: ``(N, T, D)``, or ``(T, D)`` of one utterance.
             xs_mask: ``(N, 1, T)``, or ``(1, 1, T)`` of one utterance, or None.
             lengths: fewest and most tokens of each utterance's text.
         """
+        beam_size, n_vocab = shape
         n_utt, n_hyp = len(primer), len(primer) * beam_size
         if xs.dim() == 2:
             xs = xs.expand(n_hyp, *xs.shape)
@@ -72,6 +75,7 @@ class Slots:
             xs.new_zeros(n_utt, beam_size, len(states)),
             active,
             torch.zeros_like(active[:, 0]),
+            xs.new_empty(n_hyp, n_vocab),
         )
 
     def of(self, flags: list[bool]) -> torch.Tensor:
@@ -113,6 +117,7 @@ class Slots:
         fewest, most = self.lengths
         self.lengths = [fewest[b] for b in left], [most[b] for b in left]
         self.xs, self.yseq = self.xs[hyps], self.yseq[hyps]
+        self.total = self.total[: len(hyps)]
         self.xs_mask = None if self.xs_mask is None else self.xs_mask[hyps]
         for name in ("score", "sums", "active", "done"):
             setattr(self, name, getattr(self, name)[rows])
