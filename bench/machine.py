@@ -17,6 +17,7 @@ import torch
 
 from espnet_mtla.bin.compare import environment
 from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.decoder.packed import pack_anew
 from espnet_mtla.errors import InputError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -158,17 +159,24 @@ def peak_memory(device: str, body: Callable[[], object]) -> int:
 def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, float]:
     """Measure what the device can do: a matrix product and a copy.
 
+    On a CPU also the product of a packed linear layer, which our steps use and which
+    is made by another library.
+
     Returns:
         ``flops`` a second, a multiply-add counted as two; ``bytes`` a second, read
-        and written; of each the best run and size.
+        and written; of each the best run, size and way.
     """
     cuda = device.startswith("cuda")
     sizes, n_copied = ((4096, 8192), 2**30) if cuda else ((512, 1024, 2048), 2**27)
     rates = []
     for size in sizes:
         a = torch.randn(size, size, device=device).to(dtype)
-        product = partial(torch.mm, a, a, out=torch.empty_like(a))
-        rates.append(2 * size**3 / fastest(device, product, repeats))
+        linear = torch.nn.Sequential(torch.nn.Linear(size, size, bias=False))
+        pack_anew(linear.to(device, dtype))
+        products = partial(torch.mm, a, a, out=torch.empty_like(a)), partial(linear, a)
+        with torch.no_grad():
+            seconds = min(fastest(device, product, repeats) for product in products)
+        rates.append(2 * size**3 / seconds)
     source = torch.zeros(n_copied, dtype=torch.uint8, device=device)
     copying = partial(torch.zeros_like(source).copy_, source)
     return {
