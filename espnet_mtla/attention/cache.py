@@ -145,10 +145,14 @@ class TailCache:
             self._spare = None
 
     def reorder(self, parents: torch.Tensor) -> None:
-        """Replace hypothesis ``n`` by a copy of hypothesis ``parents[n]``, ``(N,)``."""
+        """Replace hypothesis ``n`` by a copy of hypothesis ``parents[n]``, ``(N,)``.
+
+        Slots that are not in use yet may hold anything finite.
+        """
         if self._spare is None:
-            self._spare = tuple(torch.empty_like(b) for b in self.buffers)
-        for old, new in zip(self.buffers, self._spare):
+            self._spare = tuple(torch.zeros_like(b) for b in self.buffers)
+        for buffers in zip(self.buffers, self._spare):
+            old, new = (b[:, :, :, : self.n_slots] for b in buffers)
             torch.index_select(old, 1, parents, out=new)
             if self.pinned:
                 old.copy_(new)

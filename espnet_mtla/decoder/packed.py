@@ -18,16 +18,19 @@ class PackedLinear(torch.nn.Linear):
     """
 
     packed: torch.Tensor | None = None
+    stale = False  # packed before the search that runs now
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., in_features)`` to ``(..., out_features)``."""
         if not self._worth_it(x):
             return super().forward(x)
         packed = self.packed  # another search may forget it meanwhile
-        if packed is None:
+        if packed is None or self.stale:
             n_rows = x.numel() // self.in_features
             packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, n_rows)
-            self.packed = packed
+            # The old copy's memory serves the next layer: new memory costs more than
+            # the packing.
+            self.packed, self.stale = packed, False
         return torch.ops.mkldnn._linear_pointwise(x, packed, self.bias, "none", [], "")
 
     def _worth_it(self, x: torch.Tensor) -> bool:
@@ -49,7 +52,7 @@ class PackedLinear(torch.nn.Linear):
 
     def __getstate__(self) -> dict:
         """Leave out the packed copy, which can be neither copied nor pickled."""
-        return {k: v for k, v in self.__dict__.items() if k != "packed"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("packed", "stale")}
 
 
 AVAILABLE = torch.backends.mkldnn.is_available() and all(
@@ -61,16 +64,19 @@ AVAILABLE = torch.backends.mkldnn.is_available() and all(
 def pack_anew(module: torch.nn.Module) -> None:
     """Have the linear layers make packed copies of their weights as they are now."""
     if AVAILABLE:
-        _set(module, PackedLinear)
+        for part in _linears(module):
+            part.__class__ = PackedLinear
+            part.stale = True
 
 
 def unpack(module: torch.nn.Module) -> None:
     """Make the layers plain again: the weights may have changed since."""
-    _set(module, torch.nn.Linear)
+    for part in _linears(module):
+        part.__class__ = torch.nn.Linear
+        part.__dict__.pop("packed", None)
+        part.__dict__.pop("stale", None)
 
 
-def _set(module: torch.nn.Module, kind: type) -> None:
-    for part in module.modules():
-        if type(part) in (PackedLinear, torch.nn.Linear):
-            part.__class__ = kind
-            part.__dict__.pop("packed", None)
+def _linears(module: torch.nn.Module) -> list[torch.nn.Linear]:
+    kinds = PackedLinear, torch.nn.Linear
+    return [part for part in module.modules() if type(part) in kinds]
