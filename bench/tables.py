@@ -160,13 +160,15 @@ def train_table(data: dict) -> str:
         base = next((r for r in results if r["name"].startswith("authors")), None)
         for r in results:
             row = [f"`{r['name']}`", str(measured["case"]["prompt"])]
-            row += [amount(r["seconds"]), amount(r["peak_bytes"] / 1e6)]
+            row += [amount(r["seconds"]), amount(r["flops"] / 1e9)]
+            row.append(amount(r["peak_bytes"] / 1e6))
             for key in ("seconds", "peak_bytes"):
                 row.append(amount(base[key] / r[key] if base else None))
             rows.append([*row, str(len(r["runs"]))])
     case = data["cases"][0]["case"]
     what = f"one attention of {case['size']}" if data["attention"] else setting(case)
-    head = ["", "prompt frames", "s/step", "peak MB", "x faster", "x smaller", "runs"]
+    head = ["", "prompt frames", "s/step", "GFLOP", "peak MB"]
+    head += ["x faster", "x smaller", "runs"]
     return (
         f"{case['utterances']} utterances, {case['tokens']} tokens, {what}; "
         f"ratios to the authors' module; {where(data)}.\n\n" + table(head, rows)

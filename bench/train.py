@@ -6,7 +6,8 @@
 
 A step is forward and backward of the decoder stack from encoder outputs to a loss,
 teacher-forced. Contenders take turns after a warm-up; times are medians. Memory is the
-most that a step holds at a time beyond weights, gradients and inputs.
+most that a step holds at a time beyond weights, gradients and inputs; operations are
+those that PyTorch's FlopCounterMode sees, products alone.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import machine
 from bench.peers import ours
@@ -102,15 +104,18 @@ def compare(
     """Measure training steps of one case; ``case`` and ``results``."""
     kind = machine.DTYPES[dtype]
     bodies: dict[str, Callable] = {}
-    peaks: dict[str, int | None] = {}
+    once: dict[str, dict] = {}
     for name in names:
         model = contender(name, case, device, kind)
         bodies[name] = make_step(model, case, device, kind)
-        peaks[name] = machine.peak_memory(device, bodies[name])
+        with FlopCounterMode(display=False) as counted:
+            bodies[name]()
+        once[name] = {
+            "peak_bytes": machine.peak_memory(device, bodies[name]),
+            "flops": counted.get_total_flops(),
+        }
     times = machine.take_turns(device, bodies, repeats)
-    results = [
-        {"name": name, **times[name], "peak_bytes": peaks[name]} for name in names
-    ]
+    results = [{"name": name, **times[name], **once[name]} for name in names]
     return {"case": asdict(case), "results": results}
 
 
