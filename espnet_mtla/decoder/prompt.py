@@ -261,11 +261,16 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
     ) -> torch.Tensor:
-        """Write tokens ``(N,)`` into the tails; log-probabilities ``(N, V)``."""
+        """Write tokens ``(N,)`` into the tails; log-probabilities ``(N, V)``.
+
+        They are float32 or wider: a search adds up those of many tokens.
+        """
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
-        return self.output_layer(self.after_norm(x)).log_softmax(dim=-1)
+        logits = self.output_layer(self.after_norm(x))
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=-1, dtype=dtype)
 
     def score(
         self, y: torch.Tensor, state: DecoderState, x: torch.Tensor

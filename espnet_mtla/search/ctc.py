@@ -150,7 +150,8 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         scores = torch.cat((psi, ending), 1)
         if state is not None:
             scores -= prefix[:, :1]
-        scores = scores.clamp_(min=self.least).to(self.table.dtype)
+        dtype = torch.promote_types(self.table.dtype, torch.float32)
+        scores = scores.clamp_(min=self.least).to(dtype)
         table = scores.new_full((len(y), self.n_vocab), self.least)
         table.scatter_(1, ids, scores[:, :-1])
         table.select(1, BLANK).fill_(self.least)

@@ -123,7 +123,7 @@ class FastBeamSearch(compat.batch_beam_search()):
         parents, tokens = flat // self.n_vocab, flat % self.n_vocab
         scores.update(part_scores)
         states.update(part_states)
-        added = [scores[k][parents, tokens] for k in self.scorers]
+        added = [scores[k][parents, tokens].to(score) for k in self.scorers]
         slots.extend(parents, tokens, score, torch.stack(added, dim=-1))
         for k, d in self.scorers.items():
             slots.states[k] = self._follow(d, states[k], top_ids, parents)

@@ -17,7 +17,7 @@ class Slots:
         xs_mask: its frames that are no padding, ``(N, 1, T)``, or None.
         yseq: tokens so far, ``(N, L)``.
         states: a state of all hypotheses for each scorer.
-        score: ``(B, K)``.
+        score: ``(B, K)``, at least float32: half precision cannot add up a text's.
         sums: scores by each scorer, ``(B, K, scorers)``.
         active: slots whose hypothesis can be extended, ``(B, K)``.
         done: utterances whose search is over, ``(B,)``.
@@ -61,7 +61,8 @@ class Slots:
         if xs.dim() == 2:
             xs = xs.expand(n_hyp, *xs.shape)
             xs_mask = xs_mask if xs_mask is None else xs_mask.expand(n_hyp, -1, -1)
-        score = xs.new_zeros(n_utt, beam_size)
+        dtype = torch.promote_types(xs.dtype, torch.float32)
+        score = xs.new_zeros(n_utt, beam_size, dtype=dtype)
         active = torch.zeros_like(score, dtype=torch.bool)
         active[:, 0] = True
         return cls(
@@ -72,10 +73,10 @@ class Slots:
             primer.repeat_interleave(beam_size, dim=0),
             {k: [state] * n_hyp for k, state in states.items()},
             score,
-            xs.new_zeros(n_utt, beam_size, len(states)),
+            score.new_zeros(n_utt, beam_size, len(states)),
             active,
             torch.zeros_like(active[:, 0]),
-            xs.new_empty(n_hyp, n_vocab),
+            score.new_empty(n_hyp, n_vocab),
         )
 
     def of(self, flags: list[bool]) -> torch.Tensor:

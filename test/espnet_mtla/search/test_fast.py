@@ -223,6 +223,27 @@ def test_n_grams(lengths, monkeypatch):
     assert len(lm.lm.scores) > vocab
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("n_utt", [1, 3])
+def test_half_precision_adds_up_in_float32(n_utt, dtype):
+    """A score is the sum of its tokens', of which half precision keeps few digits."""
+    vocab, n_tokens = 12, 60
+    decoder = make_decoder(vocab).to(dtype)
+    decoder.output_layer.bias.data[-1] = -1e4
+    _, ours = searches({"decoder": 1.0, "length_bonus": 0.3}, 4, vocab, decoder)
+    x = torch.randn(n_utt, 9, WIDTH).to(dtype)
+    for b, hypotheses in enumerate(ours(x, maxlenratio=-n_tokens)):
+        assert len({float(h.score) for h in hypotheses}) > 2
+        for h in hypotheses:
+            total, state = 0.3 * n_tokens, decoder.batch_init_state(x[b])
+            for i in range(1, n_tokens + 1):
+                ys = h.yseq[None, :i]
+                scores, state = decoder.batch_score(ys, [state], None)
+                state = decoder.select_state(state, 0)
+                total += float(scores[0, h.yseq[i]])
+            assert float(h.score) == pytest.approx(total, abs=0.5)
+
+
 @pytest.mark.parametrize("n_utt", [1, 4])
 def test_end_detection_ends_searches(n_utt):
     vocab, n_frames = 12, 60
