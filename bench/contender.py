@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 
 import torch
 
@@ -63,7 +64,7 @@ def contender(
     else:
         variant = Variant.parse(kind)
         cost = step_cost(case, variant, "shared" if engine in OURS else "tiled")
-        nbytes = type_nbytes
+        nbytes = methodcaller("nbytes")
         if engine in OURS:
             decoder = ours.decoder(case, variant)
         elif engine == "tiled":
@@ -79,11 +80,6 @@ def contender(
 
 OURS = ("ours", "espnet")
 """Engines whose decoder is ours where a variant is named."""
-
-
-def type_nbytes(state) -> int:
-    """Ask a state for its bytes."""
-    return state.nbytes()
 
 
 def beam_search(

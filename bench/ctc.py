@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> No
             for case in cases
         ],
     }
-    finish(data, args.output)
+    finish(data, args.output, argv)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "encoder": encode(case, args.device, args.dtype, args.repeats),
         **measured,
     }
-    finish(data, args.output)
+    finish(data, args.output, argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.tables import TABLES
+from bench.tables import laid_out
 from espnet_mtla.bin import run
 from espnet_mtla.corpora.datadir import atomic_open, read_lines
 from espnet_mtla.errors import InputError
@@ -40,7 +40,7 @@ def fill(readme: Path, results: Path) -> int:
         text = "Not run yet."
         if (results / name).exists():
             data = machine.read(results / name)
-            text = TABLES[f"{data['bench']} {form}".rstrip()](data)
+            text = laid_out(data, form)
             n_tables += 1
         out += ["", *text.splitlines(), "", END]
     if out != lines:

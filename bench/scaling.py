@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for length in args.values or AXES[args.axis]
         ],
     }
-    finish(data, args.output)
+    finish(data, args.output, argv)
 
 
 if __name__ == "__main__":

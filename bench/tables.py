@@ -1,5 +1,7 @@
 """Tables of benchmarks' figures, and what their bars show."""
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -218,8 +220,22 @@ TABLES: dict[str, Callable[[dict], str]] = {
 """How the figures of each benchmark, by its name in the JSON, are laid out."""
 
 
-def finish(data: dict, output: Path | None) -> None:
-    """Write a benchmark's JSON if asked to, and print its table."""
+def laid_out(data: dict, form: str = "") -> str:
+    """Return a benchmark's table, and but for a brief one the command that made it."""
+    text = TABLES[f"{data['bench']} {form}".rstrip()](data)
+    return text if form else f"{text}\n\n```sh\n{data['command']}\n```"
+
+
+def finish(data: dict, output: Path | None, argv: Sequence[str] | None) -> None:
+    """Write a benchmark's JSON if asked to, and print its table.
+
+    Args:
+        data: its figures.
+        output: where to write them.
+        argv: its options; those of this process when None.
+    """
+    options = sys.argv[1:] if argv is None else argv
+    data["command"] = shlex.join(["python", "-m", f"bench.{data['bench']}", *options])
     if output:
         machine.write(output, data)
-    print(TABLES[data["bench"]](data))
+    print(laid_out(data))

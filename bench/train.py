@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "dtype": args.dtype,
         "cases": cases,
     }
-    finish(data, args.output)
+    finish(data, args.output, argv)
 
 
 if __name__ == "__main__":

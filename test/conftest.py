@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
-
 
 @pytest.fixture(autouse=True)
 def seed():

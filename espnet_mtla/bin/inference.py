@@ -178,11 +178,10 @@ class Recognizer:
         try:
             encoded, lengths = self.encode(batch)
         except TooShortUttError as e:
-            if len(batch) > 1:  # ESPnet refuses the batch for one of them
-                return [self([x])[0] for x in batch]
+            # ESPnet looks at the padded size: so all of them are
             logger.warning("too short to be encoded, left empty: %s", e)
-            return [[]]
-        if not lengths.all():  # ESPnet looks at the padded size alone
+            return [[] for _ in batch]
+        if not lengths.all():
             return self._some(batch, lengths.tolist())
         ratios = {
             "maxlenratio": self.inner.maxlenratio,

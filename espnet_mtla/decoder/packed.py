@@ -12,9 +12,10 @@ import torch
 class PackedLinear(torch.nn.Linear):
     """A linear layer with a packed copy of its weight while a search needs it.
 
-    A layer is one between :func:`pack_anew` and :func:`unpack`, and a plain one at
-    rest, as what quantises or replaces layers expects. The copy is made by the first
-    product of several rows without gradients, in float32 on a CPU.
+    A layer is one from :func:`pack_anew`, at the beginning of a search, to
+    :func:`unpack`, at the next teacher-forced pass; a model that was not yet searched
+    with has plain ones, as what quantises or replaces layers expects. The copy is made
+    by the first product of several rows without gradients, in float32 on a CPU.
     """
 
     packed: torch.Tensor | None = None

@@ -57,6 +57,15 @@ def test_what_was_not_run_is_not_invented(tmp_path):
     assert "Not run yet." in " ".join(lines) and "|" not in lines
 
 
+def test_the_readmes_hold_what_was_measured(tmp_path):
+    """Their tables are those that ``bench.report`` makes of the committed results."""
+    for readme in report.READMES:
+        copy = tmp_path / readme.name
+        copy.write_text(readme.read_text())
+        report.main([str(copy)])
+        assert copy.read_text() == readme.read_text()
+
+
 def test_faults_are_named(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("<!-- bench: gpu.json -->\n")

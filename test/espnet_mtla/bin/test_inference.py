@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def save_model(folder, decoder):
             "attention_heads": 2,
             "linear_units": 16,
             "num_blocks": 1,
-            "input_layer": "conv1d2",
+            "input_layer": random.choice(["conv1d2", "conv2d", "conv2d2"]),
         },
         "specaug": None,
         "normalize": "utterance_mvn",

@@ -99,9 +99,13 @@ def test_a_validation_sees_weights_that_changed():
 
 
 @torch.no_grad()
-def test_layers_at_rest_are_plain_and_can_be_quantised():
+@pytest.mark.parametrize("searched", [False, True])
+def test_layers_at_rest_are_plain_and_can_be_quantised(searched):
     """``--quantize_asr_model`` looks for layers that are exactly ``torch.nn.Linear``."""
     decoder = MHADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
+    if searched:
+        decoder.batch_init_state(torch.randn(2, 6, 16))
+        unpack(decoder)
     assert not any(isinstance(part, PackedLinear) for part in decoder.modules())
     small = torch.ao.quantization.quantize_dynamic(
         decoder, {torch.nn.Linear}, torch.qint8
