@@ -147,7 +147,8 @@ def scaling_table(data: dict) -> str:
     head += [f"`{name}` ms/step" for name in names]
     head += [f"`{name}` MB" for name in names]
     return (
-        f"{case['utterances']} utterances, beam {case['beam']}, {case[other]} "
+        f"{case['utterances']} utterance{'s' * (case['utterances'] != 1)}, "
+        f"beam {case['beam']}, {case[other]} "
         f"{'text tokens' if other == 'tokens' else 'prompt frames'}, CTC weight "
         f"{case['ctc_weight']:g}, {setting(case)}; {where(data)}.\n\n"
         + table([*head, "fastest step"], rows)

@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=${ESPNET_MTLA_VENV:-$root/.venv}/bin
 [[ $bin == /* ]] || bin=$PWD/$bin
 cd "$root"
-# Small tensors: threads would only get in each other's way.
+# Small tensors: threads would only get in each other's way, processes do not.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 failed=()
@@ -17,7 +17,7 @@ failed=()
 mapfile -t scripts < <(find .ci/run egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
   -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
 "$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)
-"$bin/python" -m pytest "$@" || failed+=(pytest)
+"$bin/python" -m pytest -n 2 --dist loadfile "$@" || failed+=(pytest)
 if ((${#failed[@]})); then
   echo "test.sh: failed:$(printf ' %s;' "${failed[@]}")" >&2
   exit 1

@@ -74,13 +74,13 @@ def test_installs_lints_and_tests(run, script):
         "tools/test.sh",
     } < set(checked)
     assert not any("theirs" in c for c in checked)
-    assert calls[4] == "python -m pytest threads=1"
+    assert calls[4] == "python -m pytest -n 2 --dist loadfile threads=1"
 
 
 def test_arguments_go_to_pytest(run):
     assert (
         run("-k", "mtla or mla", "-x")[1][-1]
-        == "python -m pytest -k mtla or mla -x threads=1"
+        == "python -m pytest -n 2 --dist loadfile -k mtla or mla -x threads=1"
     )
 
 
