@@ -133,7 +133,6 @@ def attend(
     tail_keys: torch.Tensor,
     tail_values: torch.Tensor,
     tail_unused: torch.Tensor | None,
-    scale: float,
 ) -> torch.Tensor:
     """Attend from one token a hypothesis to the shared prompt and its own tail.
 
@@ -141,7 +140,7 @@ def attend(
     prompt in one matrix product.
 
     Args:
-        query: ``(N, G, M, w)``, ``M`` heads in each of ``G`` groups.
+        query: ``(N, G, M, w)``, ``M`` heads in each of ``G`` groups; scaled.
         prompt: ``B`` rows of ``S`` positions; None for the tail alone.
         prompt_unused: padding, ``(B, 1, 1, S)``, or None.
         tail_keys: ``(N, G, n, w)``.
@@ -154,11 +153,10 @@ def attend(
     if prompt is None:
         used = None if tail_unused is None else ~tail_unused
         return F.scaled_dot_product_attention(
-            query, tail_keys, tail_values, attn_mask=used, scale=scale
+            query, tail_keys, tail_values, attn_mask=used, scale=1.0
         )
     n_utt, n_groups, size, _ = prompt.keys.shape
     n_hyp, _, n_heads, width = query.shape
-    query = query * scale
     folded = (n_utt, n_hyp // n_utt, n_groups, n_heads)  # (B, H, G, M)
     by_utt = query.view(*folded, width).transpose(1, 2).flatten(2, 3)
     scores = by_utt @ prompt.keys.transpose(-1, -2)  # (B, G, H * M, S)

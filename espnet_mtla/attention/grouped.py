@@ -138,6 +138,7 @@ class GroupedAttention(GroupedProjections, Attention):
         k = apply_rope(self.linear_k(x).unflatten(-1, (self.n_groups, -1)), phase)
         at.put(keys, k)
         at.put(values, self.linear_v(x).unflatten(-1, (self.n_groups, -1)))
+        q = q * self.rope_width**-0.5
         out = attend(
             q.unflatten(1, (self.n_groups, -1)),
             prompt,
@@ -145,6 +146,5 @@ class GroupedAttention(GroupedProjections, Attention):
             keys[:, :, : at.n_slots],
             values[:, :, : at.n_slots],
             at.tail_unused,
-            self.rope_width**-0.5,
         )
         return self.linear_out(out.flatten(1))

@@ -169,12 +169,13 @@ class LatentAttention(LatentProjections, Attention):
         """See :meth:`Attention.step`."""
         (buffer,) = tail
         self._write(buffer, x, at)
-        q_nope, q_rope = self._query(x)
+        # scaled here, where it is narrower than behind the up-projection
+        q_nope, q_rope = (q * self.scale for q in self._query(x))
         cos, sin = at.phase
         q_rope = apply_rope(q_rope, (cos[:, None], sin[:, None]))
         query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
         if kernel := gpu.latent_kernel(x):
-            out = kernel(query, prompt, buffer, at, self.scale, self.rank)
+            out = kernel(query, prompt, buffer, at, 1.0, self.rank)
         else:
             slots = buffer[:, :, : at.n_slots]
             out = attend(
@@ -184,6 +185,5 @@ class LatentAttention(LatentProjections, Attention):
                 slots,
                 slots[..., : self.rank],
                 at.tail_unused,
-                self.scale,
             ).squeeze(1)
         return self._combine(out)
