@@ -74,6 +74,10 @@ DRAW: dict[str, Callable] = {
 }
 
 
+SAME = {"Date": None}
+"""What a figure's file says of its making: nothing, so that it changes with its data."""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw one plot."""
     parser = argparse.ArgumentParser(
@@ -84,14 +88,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     data = machine.read(args.results)
     try:
+        import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError('plots need matplotlib: pip install -e ".[bench]"') from None
+    matplotlib.rcParams["svg.hashsalt"] = "bench"  # of ids
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     DRAW[data["bench"]](figure, data)
     figure.suptitle(where(data), fontsize=8)
     output = args.output or args.results.with_suffix(".svg")
-    figure.savefig(output)
+    figure.savefig(output, metadata=SAME)
     print(output)
 
 

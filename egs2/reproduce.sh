@@ -61,9 +61,9 @@ check_options() {
   elif [[ ${opt[mini]} == true && -n ${opt[corpora]} ]]; then
     fail "give either --mini true or --corpora, not both"
   fi
-  read -ra recipes <<<"${opt[recipes]}"
-  read -ra decoders <<<"${opt[decoders]}"
-  read -ra run_args <<<"${opt[run_args]}"
+  words recipes "${opt[recipes]}"
+  words decoders "${opt[decoders]}"
+  words run_args "${opt[run_args]}"
   if ((!${#recipes[@]} || !${#decoders[@]})); then fail "--recipes and --decoders: name at least one"; fi
   for arg in "${run_args[@]}"; do
     if [[ ${arg%%=*} == --expdir ]]; then fail "--run_args: leave out --expdir: tables are looked for in the recipes' exp"; fi

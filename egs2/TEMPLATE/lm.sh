@@ -29,7 +29,7 @@ settle_lm() {
   local of
   lm_tag='' fusion=()
   if [[ ${opt[use_lm]} == false ]]; then return; fi
-  read -ra lm_args <<<"${opt[lm_args]}"
+  words lm_args "${opt[lm_args]}"
   of=$(basename "${units[text]}")$(differing tgt_lang)
   if [[ -n ${opt[lm_train_text]} ]]; then of+=_$(tidy "$(basename "${opt[lm_train_text]}")"); fi
   lm_stats=${opt[expdir]}/lm_stats_$of

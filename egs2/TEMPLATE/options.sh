@@ -27,6 +27,9 @@ default() {
   if (($# > 2)); then option_mini[$1]=$3; fi
 }
 
+# words NAME VALUE: an array of a value's words, on however many lines they stand.
+words() { read -rd '' -a "$1" <<<"$2" || true; }
+
 print_help() {
   local name value
   for name in "${option_names[@]}"; do

@@ -115,7 +115,7 @@ check_options() {
     fail "no decoder '${opt[decoder]}'; there are: $(cd ../../../conf/decoder && echo *.yaml | sed 's/\.yaml//g')"
   fi
   decoder_conf=()
-  read -ra decoder_args <<<"${opt[decoder_args]}"
+  words decoder_args "${opt[decoder_args]}"
   for argument in "${decoder_args[@]}"; do
     [[ $argument =~ ^[a-z_]+=.+$ ]] || fail "--decoder_args: '$argument' is not name=value"
     decoder_conf+=(--decoder_conf "$argument")
@@ -124,7 +124,7 @@ check_options() {
     fail "--tgt_lang ${opt[tgt_lang]}: the mini corpus is English to German"
   fi
   check_lm
-  read -ra factors <<<"${opt[speed_perturb_factors]-}"
+  words factors "${opt[speed_perturb_factors]-}"
   for argument in "${factors[@]}"; do
     [[ $argument =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--speed_perturb_factors: '$argument' is not a number"
   done
@@ -138,12 +138,12 @@ settle() {
   prepared=1${opt[tgt_lang]+.${opt[tgt_lang]}} # the unit of stage 1
   unperturbed=${opt[train_set]}
   if ((${#factors[@]})); then opt[train_set]+=_sp; fi
-  read -ra test_sets <<<"${opt[test_sets]}"
-  read -ra train_args <<<"${opt[${task}_args]}"
-  read -ra inference_args <<<"${opt[inference_args]}"
+  words test_sets "${opt[test_sets]}"
+  words train_args "${opt[${task}_args]}"
+  words inference_args "${opt[inference_args]}"
   batch_args=()
   if [[ -n ${opt[batch_size]} ]]; then batch_args=(--batch_size "${opt[batch_size]}"); fi
-  read -ra local_data_opts <<<"${opt[local_data_opts]}"
+  words local_data_opts "${opt[local_data_opts]}"
   opt[ngpu]=${opt[ngpu]:-$(gpus)}
   if [[ -z ${opt[gpu_inference]} ]]; then
     opt[gpu_inference]=$( ((opt[ngpu])) && echo true || echo false)

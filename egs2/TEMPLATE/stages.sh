@@ -116,6 +116,9 @@ decode() { # stage 12: SET
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
   after "${opt[dumpdir]}" "$decoded_from.$1"
   if [[ -e $experiment/config.yaml && ! -e $experiment/$model ]]; then
+    if [[ ! -v option_given[inference_${task}_model] ]]; then
+      fail "$experiment has no $model: its training (stage 11) is not finished"
+    fi
     fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
   fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"

@@ -90,6 +90,15 @@ def test_a_mistyped_model_does_not_train_again(finished):
     assert (finished.dir / EXP / "checkpoint.pth").exists()
 
 
+def test_decoding_before_training_is_finished(finished):
+    (finished.dir / EXP / "valid.acc.ave.pth").unlink()
+    done = finished.run("--stage", "12")
+    assert done.returncode == 1 and finished.calls == []
+    assert done.stderr == (
+        f"run.sh: {EXP} has no valid.acc.ave.pth: its training (stage 11) is not finished\n"
+    )
+
+
 def test_an_interrupt_ends_the_command_and_the_rerun_goes_on(recipe, tmp_path):
     pid_file = tmp_path / "pid"
     fault = recipe.faults / "filter_data"

@@ -112,7 +112,7 @@ def test_options_reach_the_commands(recipe, tmp_path):
         "--src_nbpe",
         "90",
         "--inference_args",
-        "--beam_size 10",
+        "--beam_size\n10",
         "--gpu_inference",
         "true",
     ]
