@@ -27,11 +27,18 @@ def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
     """Add the options that all benchmarks have."""
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--dtype", default="float32", choices=DTYPES)
-    parser.add_argument("--threads", type=int, default=1, help="of the host")
+    parser.add_argument("--threads", type=count, default=1, help="of the host")
     parser.add_argument(
-        "--repeats", type=int, default=repeats, help=f"runs of each ({repeats})"
+        "--repeats", type=count, default=repeats, help=f"runs of each ({repeats})"
     )
     parser.add_argument("--output", type=Path, help="JSON with every figure")
+
+
+def count(text: str) -> int:
+    """Return a positive integer that an option was given."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+    return int(text)
 
 
 def set_up(device: str, threads: int) -> None:

@@ -27,16 +27,6 @@ print_usage() {
   print_help
 }
 
-# one_of WHAT NAME KNOWN...: refuses a name that is not known.
-one_of() {
-  local what=$1 name=$2 near
-  shift 2
-  if [[ " $* " == *" $name "* ]]; then return; fi
-  near=$(nearest "$name" "$@")
-  if [[ -n $near ]]; then near=" (did you mean '$near'?)"; fi
-  fail "$what '$name'$near; there are: $*"
-}
-
 declare -A corpus_path=()
 read_corpora() { # FILE
   local line name path number=0

@@ -39,24 +39,37 @@ print_help() {
   done
 }
 
-# nearest WORD CANDIDATE...: the candidate with the smallest edit distance, if it is small enough.
+# nearest WORD CANDIDATE...: the candidate with the smallest edit distance, if it is small enough;
+# two letters that changed places are one edit.
 nearest() {
   printf '%s\n' "$@" | awk '
     function min(a, b) { return a < b ? a : b }
     NR == 1 { word = $0; n = length(word); best = (n < 6 ? 2 : n / 3) + 0.5; next }
     {
-      for (j = 0; j <= length($0); j++) row[j] = j
-      for (i = 1; i <= n; i++) {
-        diagonal = row[0]; row[0] = i
-        for (j = 1; j <= length($0); j++) {
-          cost = diagonal + (substr(word, i, 1) != substr($0, j, 1))
-          diagonal = row[j]
-          row[j] = min(cost, min(row[j], row[j - 1]) + 1)
+      for (i = 0; i <= n; i++) edits[i, 0] = i
+      for (j = 1; j <= length($0); j++) {
+        edits[0, j] = j
+        for (i = 1; i <= n; i++) {
+          cost = edits[i - 1, j - 1] + (substr(word, i, 1) != substr($0, j, 1))
+          cost = min(cost, min(edits[i - 1, j], edits[i, j - 1]) + 1)
+          if (i > 1 && j > 1 && substr(word, i - 1, 2) == substr($0, j, 1) substr($0, j - 1, 1))
+            cost = min(cost, edits[i - 2, j - 2] + 1)
+          edits[i, j] = cost
         }
       }
-      if (row[length($0)] < best) { best = row[length($0)]; found = $0 }
+      if (edits[n, length($0)] < best) { best = edits[n, length($0)]; found = $0 }
     }
     END { print found }'
+}
+
+# one_of WHAT NAME KNOWN...: refuses a name that is not known.
+one_of() {
+  local what=$1 name=$2 near
+  shift 2
+  if [[ " $* " == *" $name "* ]]; then return; fi
+  near=$(nearest "$name" "$@")
+  if [[ -n $near ]]; then near=" (did you mean '$near'?)"; fi
+  fail "$what '$name'$near; there are: $*"
 }
 
 check_value() {

@@ -110,10 +110,9 @@ check_options() {
   done
   ((opt[stage] <= opt[stop_stage])) ||
     fail "nothing to do: --stage ${opt[stage]} comes after --stop_stage ${opt[stop_stage]}"
+  mapfile -t decoders < <(cd ../../../conf/decoder && printf '%s\n' *.yaml | sed 's/\.yaml$//')
+  one_of "no decoder" "${opt[decoder]}" "${decoders[@]}"
   decoder_config=../../../conf/decoder/${opt[decoder]}.yaml
-  if [[ ! -e $decoder_config ]]; then
-    fail "no decoder '${opt[decoder]}'; there are: $(cd ../../../conf/decoder && echo *.yaml | sed 's/\.yaml//g')"
-  fi
   decoder_conf=()
   words decoder_args "${opt[decoder_args]}"
   for argument in "${decoder_args[@]}"; do

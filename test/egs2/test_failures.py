@@ -138,7 +138,8 @@ def test_what_cannot_work_is_refused_before_any_work(recipe):
         "run.sh: --must_c: no such file or folder: /no/such"
     )
     assert recipe.refused("--decoder", "mlta") == (
-        "run.sh: no decoder 'mlta'; there are: gqa mha mla mqa mtla"
+        "run.sh: no decoder 'mlta' (did you mean 'mla'?);"
+        " there are: gqa mha mla mqa mtla"
     )
     assert recipe.refused("--decoder_args", "temporal_strid=4") == (
         "run.sh: error: no option 'temporal_strid'"
