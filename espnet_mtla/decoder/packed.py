@@ -1,12 +1,13 @@
 """Linear layers whose weights lie as the CPU's matrix product reads them.
 
 A step multiplies few rows (the hypotheses) by large matrices, and PyTorch's product
-rearranges the matrix at every call. oneDNN's takes one that was rearranged before, by
-the operators that ``torch.compile`` calls too; they are not public, so where they are
-missing the layers stay what they were.
+rearranges the matrix at every call. oneDNN's takes one that was rearranged before
+(:mod:`espnet_mtla.onednn`); where it is missing the layers stay what they were.
 """
 
 import torch
+
+from espnet_mtla import onednn
 
 
 class PackedLinear(torch.nn.Linear):
@@ -28,20 +29,15 @@ class PackedLinear(torch.nn.Linear):
         packed = self.packed  # another search may forget it meanwhile
         if packed is None or self.stale:
             n_rows = x.numel() // self.in_features
-            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, n_rows)
+            packed = onednn.pack(self.weight, n_rows)
             # The old copy's memory serves the next layer: new memory costs more than
             # the packing.
             self.packed, self.stale = packed, False
-        return torch.ops.mkldnn._linear_pointwise(x, packed, self.bias, "none", [], "")
+        return onednn.linear(x, packed, self.bias)
 
     def _worth_it(self, x: torch.Tensor) -> bool:
-        return (
-            x.device.type == self.weight.device.type == "cpu"
-            and x.dtype == self.weight.dtype == torch.float32
-            and x.numel() > self.in_features  # one row is a faster product
-            and not torch.is_grad_enabled()
-            and not torch.is_autocast_enabled("cpu")
-        )
+        # one row is a faster product
+        return x.numel() > self.in_features and onednn.takes(x, self.weight)
 
     def _apply(self, *args, **kwargs):
         self.packed = None  # moved, or of another type
@@ -56,15 +52,9 @@ class PackedLinear(torch.nn.Linear):
         return {k: v for k, v in self.__dict__.items() if k not in ("packed", "stale")}
 
 
-AVAILABLE = torch.backends.mkldnn.is_available() and all(
-    hasattr(torch.ops.mkldnn, name)
-    for name in ("_reorder_linear_weight", "_linear_pointwise")
-)
-
-
 def pack_anew(module: torch.nn.Module) -> None:
     """Have the linear layers make packed copies of their weights as they are now."""
-    if AVAILABLE:
+    if onednn.AVAILABLE:
         for part in _linears(module):
             part.__class__ = PackedLinear
             part.stale = True

@@ -7,13 +7,9 @@ import random
 import pytest
 import torch
 
-from espnet_mtla.decoder.packed import (
-    AVAILABLE,
-    PackedLinear,
-    pack_anew,
-    unpack,
-)
+from espnet_mtla.decoder.packed import PackedLinear, pack_anew, unpack
 from espnet_mtla.decoder.variants import MHADecoder, MTLADecoder
+from espnet_mtla.onednn import AVAILABLE
 
 
 def make(bias):
