@@ -3,7 +3,6 @@
 Imported only where it is asked for (:mod:`espnet_mtla.gpu`), since it needs Triton.
 """
 
-import math
 from functools import cache
 from typing import NamedTuple
 
@@ -89,7 +88,6 @@ def attend_latent(
     prompt: PromptPart | None,
     tail: torch.Tensor,
     at: Step,
-    scale: float,
     rank: int,
 ) -> torch.Tensor:
     """Attend from one token a hypothesis to the shared prompt and its own tail.
@@ -98,11 +96,10 @@ def attend_latent(
     unused slots may hold anything; they are not read.
 
     Args:
-        query: ``(N, M, r + d_r)``.
+        query: ``(N, M, r + d_r)``, scaled.
         prompt: keys ``(B, 1, S, r + d_r)``; None for the tail alone.
         tail: this layer's buffer, ``(N, 1, capacity, r + d_r)``.
         at: whose ``chunks`` and ``slot`` say what is in use.
-        scale: of scores.
         rank: ``r``; the values are the first ``r`` channels of the keys.
 
     Returns:
@@ -140,7 +137,6 @@ def attend_latent(
                 totals,
                 tops,
                 norms,
-                scale * math.log2(math.e),
                 n_rows,
                 n_hyp // n_utt,
                 size,
@@ -158,7 +154,6 @@ def attend_latent(
             tops,
             norms,
             out,
-            scale * math.log2(math.e),
             n_heads,
             chosen.piece,
             tail.shape[2],

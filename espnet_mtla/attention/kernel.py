@@ -12,12 +12,14 @@ in Flash-Decoding: a piece's result is its unnormalised sum, its maximum and its
 normaliser, in float32. Tiles have powers of two as widths and ``r + d_r`` is none,
 so latent and rotary channels are two products, each padded and masked by itself.
 
-Scores are scaled by ``scale``, which holds ``log2(e)``: GPUs compute ``exp2``.
 Needs Triton; :mod:`.fused` launches them.
 """
 
 import triton
 import triton.language as tl
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+"""Of scores before ``exp2``, which is what GPUs compute."""
 
 
 @triton.jit
@@ -41,7 +43,6 @@ def _attend(
     cached,
     begin,
     end,
-    scale,
     R: tl.constexpr,
     W: tl.constexpr,
     RP: tl.constexpr,
@@ -59,7 +60,7 @@ def _attend(
         value, key = _load(cached, columns, seen, R, W, RP, DP)
         score = tl.dot(latent, tl.trans(value), input_precision=PRECISION)
         score += tl.dot(rotary, tl.trans(key), input_precision=PRECISION)
-        score = tl.where(seen[None, :], score * scale, float("-inf"))
+        score = tl.where(seen[None, :], score * LOG2_E, float("-inf"))
         higher = tl.maximum(top, tl.max(score, 1))
         weight = tl.exp2(score - higher[:, None])
         fade = tl.exp2(top - higher)
@@ -78,7 +79,6 @@ def prompt_kernel(
     totals,
     tops,
     norms,
-    scale,
     n_rows,
     share,
     size,
@@ -115,7 +115,6 @@ def prompt_kernel(
         keys + utt * size * W,
         begin,
         end,
-        scale,
         R,
         W,
         RP,
@@ -140,7 +139,6 @@ def tail_kernel(
     tops,
     norms,
     out,
-    scale,
     n_heads,
     piece,
     capacity,
@@ -187,7 +185,6 @@ def tail_kernel(
         tail + hyp * capacity * W,
         0,
         tl.load(slots + hyp).to(tl.int32) + 1,
-        scale,
         R,
         W,
         RP,

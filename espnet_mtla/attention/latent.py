@@ -175,7 +175,7 @@ class LatentAttention(LatentProjections, Attention):
         q_rope = apply_rope(q_rope, (cos[:, None], sin[:, None]))
         query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
         if kernel := gpu.latent_kernel(x):
-            out = kernel(query, prompt, buffer, at, 1.0, self.rank)
+            out = kernel(query, prompt, buffer, at, self.rank)
         else:
             slots = buffer[:, :, : at.n_slots]
             out = attend(

@@ -34,7 +34,7 @@ def test_equals_the_literal_sum(sizes, dtype):
     chunks = chunks[torch.randperm(4)]
     n_utt, n_hyp, width = 4, 4 * beam, rank + rope
     scale = random.uniform(0.3, 2) / width**0.5  # scores as wide as a model's
-    query = torch.randn(n_hyp, n_heads, width).to(dtype)
+    query = (scale * torch.randn(n_hyp, n_heads, width)).to(dtype)
     keys = torch.randn(n_utt, 1, int(chunks.max()), width).to(dtype)
     tail = torch.randn(n_hyp, 1, 64, width).to(dtype)
     slot = torch.randint(0, 64, (n_hyp,))
@@ -49,12 +49,12 @@ def test_equals_the_literal_sum(sizes, dtype):
         chunks=chunks.repeat_interleave(beam).to(DEVICE), slot=slot.to(DEVICE)
     )
     inputs = query.to(DEVICE), part, tail.to(DEVICE)
-    got = attend_latent(*inputs, at, scale, rank)
+    got = attend_latent(*inputs, at, rank)
     assert got.dtype == dtype
     for i in range(n_hyp):
         b = i // beam
         mine = torch.cat((keys[b, 0, : chunks[b]], tail[i, 0, : slot[i] + 1])).double()
-        want = (query[i].double() @ mine.T * scale).softmax(-1) @ mine[:, :rank]
+        want = (query[i].double() @ mine.T).softmax(-1) @ mine[:, :rank]
         torch.testing.assert_close(
             got[i].cpu().double(), want, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype]
         )
@@ -64,15 +64,15 @@ def test_no_prompt():
     """Text alone, and prompts that hold no complete chunk."""
     from espnet_mtla.attention.fused import attend_latent
 
-    query, tail = torch.randn(6, 4, 54), torch.randn(6, 1, 16, 54)
+    query, tail = 0.3 * torch.randn(6, 4, 54), torch.randn(6, 1, 16, 54)
     slot, none = torch.randint(0, 16, (6,)), torch.zeros(6, dtype=torch.int64)
     at = SimpleNamespace(chunks=none.to(DEVICE), slot=slot.to(DEVICE))
     empty = PromptPart(tail.new_empty(2, 1, 0, 54, device=DEVICE), None)
     for prompt in (None, empty):
-        got = attend_latent(query.to(DEVICE), prompt, tail.to(DEVICE), at, 0.3, 36)
+        got = attend_latent(query.to(DEVICE), prompt, tail.to(DEVICE), at, 36)
         for i, n in enumerate(slot):
             mine = tail[i, 0, : n + 1]
-            want = (query[i] @ mine.T * 0.3).softmax(-1) @ mine[:, :36]
+            want = (query[i] @ mine.T).softmax(-1) @ mine[:, :36]
             torch.testing.assert_close(got[i].cpu(), want, atol=1e-5, rtol=1e-4)
 
 

@@ -75,8 +75,6 @@ def test_compiles_for_gpus_and_fits_their_shared_memory(
                 signature[argument.name] = "constexpr"
             elif argument.do_not_specialize:
                 signature[argument.name] = "i32"
-            elif argument.name == "scale":
-                signature[argument.name] = "fp32"
             else:
                 signature[argument.name] = "*" + types.get(argument.name, name)
         aligned = {
