@@ -10,9 +10,10 @@ import soundfile
 import torch
 import yaml
 
-from espnet_mtla.bin.inference import Recognizer, inference, parse
+from espnet_mtla.bin.inference import inference, parse
 from espnet_mtla.errors import InputError
 from espnet_mtla.registry import DECODERS
+from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.tasks import task_class
 
 TOKENS = ["<blank>", "<unk>", *"abcdefgh", "<sos/eos>"]

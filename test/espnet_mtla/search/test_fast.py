@@ -10,7 +10,6 @@ import torch
 from espnet2.asr.ctc import CTC
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch
-from espnet2.legacy.nets.e2e_asr_common import end_detect
 from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer
 from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
 from espnet2.lm.seq_rnn_lm import SequentialRNNLM
@@ -19,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from espnet_mtla.decoder.variants import GQADecoder, MLADecoder, MTLADecoder
 from espnet_mtla.search import fast
-from espnet_mtla.search.end import EndDetection, Outcomes
+from espnet_mtla.search.end import Outcomes
 from espnet_mtla.search.fast import FastBeamSearch
 
 WIDTH = 8
@@ -420,29 +419,3 @@ def test_no_step_waits_for_the_device(kind, monkeypatch):
         found.append(waits.found[steps[1] : steps[-1]])
     assert found[0] == []
     assert found[1]  # otherwise nothing is counted
-
-
-def test_end_detection_is_espnets():
-    """Random endings, some steps without one."""
-    for _ in range(20):
-        detection = EndDetection(torch.zeros(1, 2))
-        hypotheses = []
-        for i in range(40):
-            score = torch.randn(1, 2) * 3 - 1.2 * i
-            ended = torch.rand(1, 2) < 0.8
-            for s in score[ended].tolist():
-                hypotheses.append({"score": s, "yseq": [0] * (i + 2)})
-            over = bool(detection.update(score, ended))
-            assert over == end_detect(hypotheses, i)
-            if over:
-                break
-        assert hypotheses
-
-
-def test_outcomes_arrive_in_order_and_late():
-    flags = [torch.rand(3) < 0.5 for _ in range(9)]
-    for ahead in (0, 1, 4):
-        outcomes = Outcomes(ahead)
-        read = [outcomes.exchange(f) for f in flags]
-        want = [None] * ahead + [f.tolist() for f in flags]
-        assert read == want[: len(read)]
