@@ -40,7 +40,7 @@ recipe() {
   option expdir text exp "models and results"
   option num_train count 4000 "utterances of the mini corpus: training"
   option num_dev count 150 "utterances of the mini corpus: validation"
-  option num_test count 200 "utterances of the mini corpus: first test set (the second has a quarter)"
+  option num_test count 200 "utterances of the mini corpus: test (a second test set has a quarter)"
   option local_data_opts text "" "further options of prepare_$corpus"
   option train_set text "" "training set"
   option valid_set text "" "validation set"

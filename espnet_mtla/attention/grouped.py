@@ -18,7 +18,7 @@ from espnet_mtla.attention.contract import (
     positive,
 )
 from espnet_mtla.attention.layout import Layout, Step
-from espnet_mtla.attention.rope import Phase, apply_rope
+from espnet_mtla.attention.rope import apply_rope
 from espnet_mtla.errors import InputError
 
 
@@ -92,7 +92,7 @@ class GroupedAttention(GroupedProjections, Attention):
         self.tail_shapes = ((self.n_groups, self.width),) * 2
 
     def _keys_values(
-        self, x: torch.Tensor, phase: Phase
+        self, x: torch.Tensor, phase: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``(B, S, D) -> (B, G, S, w)`` twice; ``phase`` is ``(..., S, w / 2)``."""
         k = apply_rope(self._heads(self.linear_k(x), self.n_groups), phase)
@@ -102,8 +102,7 @@ class GroupedAttention(GroupedProjections, Attention):
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        cos, sin = layout.text_phase
-        text_phase = cos[:, None], sin[:, None]
+        text_phase = layout.text_phase.unsqueeze(1)
         q = apply_rope(self._heads(self.linear_q(text), self.n_heads), text_phase)
         prompt_k, prompt_v = self._keys_values(prompt, layout.prompt_phase)
         text_k, text_v = self._keys_values(text, text_phase)
@@ -132,8 +131,7 @@ class GroupedAttention(GroupedProjections, Attention):
     ) -> torch.Tensor:
         """See :meth:`Attention.step`."""
         keys, values = tail
-        cos, sin = at.phase
-        phase = cos[:, None], sin[:, None]  # one for all heads of a hypothesis
+        phase = at.phase.unsqueeze(1)  # one for all heads of a hypothesis
         q = apply_rope(self.linear_q(x).unflatten(-1, (self.n_heads, -1)), phase)
         k = apply_rope(self.linear_k(x).unflatten(-1, (self.n_groups, -1)), phase)
         at.put(keys, k)

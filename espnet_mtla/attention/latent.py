@@ -19,7 +19,7 @@ from espnet_mtla.attention.contract import (
 )
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.projections import LatentProjections
-from espnet_mtla.attention.rope import Phase, apply_rope
+from espnet_mtla.attention.rope import apply_rope
 
 
 class LatentAttention(LatentProjections, Attention):
@@ -54,13 +54,13 @@ class LatentAttention(LatentProjections, Attention):
         self.tail_shapes = ((1, self.rank + rope),)
 
     def _latent(
-        self, x: torch.Tensor, phase: Phase
+        self, x: torch.Tensor, phase: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``(..., D) -> (..., r)`` latent and ``(..., d_r)`` rotary key."""
         return self._split(self.linear_kv_a(x), phase)
 
     def _split(
-        self, down: torch.Tensor, phase: Phase
+        self, down: torch.Tensor, phase: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What :meth:`_latent` makes of the down-projection ``(..., r + d_r)``."""
         c, k = down.split((self.rank, self.rope_width), dim=-1)
@@ -85,9 +85,8 @@ class LatentAttention(LatentProjections, Attention):
         Returns:
             ``(B, L, D)``.
         """
-        cos, sin = layout.text_phase
         q_nope, q_rope = self._query(text)  # (B, L, heads, ...)
-        q_rope = apply_rope(q_rope, (cos[:, :, None], sin[:, :, None]))
+        q_rope = apply_rope(q_rope, layout.text_phase.unsqueeze(2))
         k_rope = k_rope.to(latent.dtype)
         options = {
             "dropout_p": self.dropout_rate if self.training else 0.0,
@@ -171,8 +170,7 @@ class LatentAttention(LatentProjections, Attention):
         self._write(buffer, x, at)
         # scaled here, where it is narrower than behind the up-projection
         q_nope, q_rope = (q * self.scale for q in self._query(x))
-        cos, sin = at.phase
-        q_rope = apply_rope(q_rope, (cos[:, None], sin[:, None]))
+        q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
         query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
         if kernel := gpu.latent_kernel(x):
             out = kernel(query, prompt, buffer, at, self.rank)

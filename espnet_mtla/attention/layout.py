@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 
-from espnet_mtla.attention.rope import Phase, rope_phase
+from espnet_mtla.attention.rope import rope_phase
 
 
 class Layout:
@@ -54,12 +54,12 @@ class Layout:
         return self.lengths[:, None] + torch.arange(self.n_tokens, device=self.device)
 
     @cached_property
-    def prompt_phase(self) -> Phase:
+    def prompt_phase(self) -> torch.Tensor:
         """Rotary phase of prompt frames, ``(T, rope_width / 2)``."""
         return rope_phase(self.frames, self.rope_width)
 
     @cached_property
-    def text_phase(self) -> Phase:
+    def text_phase(self) -> torch.Tensor:
         """Rotary phase of text tokens, ``(B, L, rope_width / 2)``."""
         return rope_phase(self.tokens, self.rope_width)
 

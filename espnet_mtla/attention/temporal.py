@@ -16,7 +16,6 @@ from espnet_mtla.attention.contract import PromptPart, positive
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.projections import LatentProjections
-from espnet_mtla.attention.rope import Phase
 
 
 class TemporalProjections(LatentProjections):
@@ -51,7 +50,7 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
     """Multi-head temporal latent attention over ``[prompt ; text]``."""
 
     def _weighted(
-        self, x: torch.Tensor, phase: Phase, embedding: torch.Tensor
+        self, x: torch.Tensor, phase: torch.Tensor, embedding: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``w c``, ``(..., r)``, and rotary keys ``(..., d_r)``.
 
