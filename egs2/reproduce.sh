@@ -56,6 +56,7 @@ check_options() {
   words run_args "${opt[run_args]}"
   if ((!${#recipes[@]} || !${#decoders[@]})); then fail "--recipes and --decoders: name at least one"; fi
   for arg in "${run_args[@]}"; do
+    if [[ ${arg%%=*} == --stage ]]; then stage_given=true; fi
     if [[ ${arg%%=*} == --expdir ]]; then fail "--run_args: leave out --expdir: tables are looked for in the recipes' exp"; fi
   done
   mapfile -t known < <(cd "$egs2" && printf '%s\n' */*/run.sh | sed 's|/run\.sh$||')
@@ -105,11 +106,11 @@ stopped() {
     kill -TERM "$child" 2>/dev/null || true
     wait "$child" || true
   fi
-  echo "reproduce.sh: interrupted; the same command goes on from there" >&2
+  echo "reproduce.sh: interrupted; the same command goes on${stage_given:+, and does --stage again}" >&2
   exit "$1"
 }
 
-child='' failed=()
+child='' stage_given='' failed=()
 trap 'stopped 130' INT
 trap 'stopped 143' TERM HUP
 parse_options "$@"
@@ -122,6 +123,9 @@ for recipe in "${recipes[@]}"; do
 done
 for recipe in "${recipes[@]}"; do
   echo "== $recipe: $egs2/$recipe/$results"
+  for variant in "${failed[@]}"; do
+    if [[ $variant == "$recipe "* ]]; then echo "failed now, a row of it is older: ${variant#* }"; fi
+  done
   if [[ -e $egs2/$recipe/$results ]]; then cat "$egs2/$recipe/$results"; fi
 done
 if ((${#failed[@]})); then

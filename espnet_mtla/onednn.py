@@ -11,7 +11,7 @@ AVAILABLE = torch.backends.mkldnn.is_available() and all(
     for name in ("_reorder_linear_weight", "_linear_pointwise")
 )
 
-WORTH_IT = 2**20
+WORTH_IT = 2**22
 """Multiplications of a product that make up for the call; measured on a Zen 5."""
 
 

@@ -88,7 +88,7 @@ perplexity() { # stage 8: SET
   if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
   after "${opt[dumpdir]}" "$decoded_from.$1"
   reads_lm
-  py lm_perplexity --data_path_and_name_and_type "$raw/$1/${text_file[text]},text,text" \
+  py lm_perplexity --data_path_and_name_and_type "$(tested "$1")/${text_file[text]},text,text" \
     --train_config "$lm/config.yaml" --model_file "$lm_model" --output_dir "$lm/perplexity_$1" :: --ngpu "$gpu"
   makes "$lm/perplexity_$1/ppl"
 }

@@ -75,8 +75,7 @@ run_unit() {
   fi
   # A training that was cut short goes on, unless it was another one: that is put aside.
   if [[ -e $dir/checkpoint.pth && $(cat "$stamp") != "began $key" ]]; then
-    put_aside "$dir"
-    mkdir -p "$dir/logs"
+    put_aside "$dir" "$stamp"
   fi
   echo "began $key" >"$stamp"
   say "$title ... (log: $log)"
@@ -98,11 +97,16 @@ run_unit() {
   if ((unit_number <= 5)); then sed -n '/^#/!s/^/  /p' "$log"; fi
 }
 
-put_aside() {
+# The stamp stays where it is, since this run holds its lock. The checkpoint is moved last: until
+# then the next run would put the rest aside.
+put_aside() { # DIR STAMP
   local old
   old=$(dirname "$1")/.old/$(basename "$1").$(date +%Y%m%d-%H%M%S)
-  mkdir -p "$(dirname "$old")"
-  mv "$1" "$old"
+  mkdir -p "$old/logs"
+  cp "$2" "$old/logs"
+  find "$1/logs" -mindepth 1 -maxdepth 1 ! -path "$2" -exec mv {} "$old/logs" \;
+  find "$1" -mindepth 1 -maxdepth 1 ! -name logs ! -name checkpoint.pth -exec mv {} "$old" \;
+  mv "$1/checkpoint.pth" "$old"
   say "training anew; the model trained before is kept in $old"
 }
 
@@ -114,12 +118,15 @@ unit_failed() {
 }
 
 interrupted() {
+  local again='the same command' number=${where#stage }
   trap '' INT TERM HUP
   if [[ -n $job ]]; then
     kill -TERM -- "-$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
   fi
-  echo "run.sh: interrupted${where:+ in $where}; the same command goes on from there" >&2
+  # The same --stage would do again what was finished since.
+  if [[ -v option_given[stage] && -n $where ]]; then again="--stage ${number%% *}"; fi
+  echo "run.sh: interrupted${where:+ in $where}; $again goes on with it" >&2
   exit "$1"
 }
 trap 'interrupted 130' INT

@@ -28,6 +28,16 @@ format() { # stage 3: SET FOLDER
   makes "$2/$1/wav.scp"
 }
 
+# tested SET: the folder in which it is decoded and scored. Training and validation sets are
+# filtered; where one of them is tested too, all of it is.
+tested() {
+  if ((${#speech[@]})) && [[ $1 == "${opt[train_set]}" || $1 == "${opt[valid_set]}" ]]; then
+    echo "$raw/org/$1"
+  else
+    echo "$raw/$1"
+  fi
+}
+
 filter() { # stage 4: SET
   after "${opt[dumpdir]}" "3.$1"
   py filter_data --data "$raw/org/$1" --out "$raw/$1" \
@@ -125,19 +135,19 @@ decode() { # stage 12: SET
   record+="threads $OMP_NUM_THREADS"$'\n' # seconds are compared
   fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
-    --ngpu "$gpu" --data_path_and_name_and_type "$raw/$1/$input" \
+    --ngpu "$gpu" --data_path_and_name_and_type "$(tested "$1")/$input" \
     --"${task}_train_config" "$experiment/config.yaml" \
     --"${task}_model_file" "$experiment/$model" "${fusion[@]}" --output_dir "$decoding/$1" "${inference_args[@]}"
   makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
 }
 
 score() { # stage 13
-  local set
+  local set ref
   for set in "${test_sets[@]}"; do
-    reads "$raw/$set/${text_file[text]}" "$decoding/$set/text" "$decoding/$set/efficiency.json"
-    py "$scorer" --ref "$raw/$set/${text_file[text]}" --hyp "$decoding/$set/text" \
-      "${score_args[@]}" --out "$decoding/$set/$score_dir"
-    makes "$decoding/$set/$score_dir"
+    ref=$(tested "$set")/${text_file[text]}
+    reads "$ref" "$decoding/$set/text" "$decoding/$set/efficiency.json"
+    py "$scorer" --ref "$ref" --hyp "$decoding/$set/text" "${score_args[@]}" --out "$decoding/$set/$score_dir"
+    makes "$decoding/$set/$score_dir/result.json"
   done
 }
 
@@ -166,7 +176,9 @@ run_speech_stages() {
   fi
   if wanted 3; then
     for set in "$train" "$valid"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw/org"; done
-    for set in "${test_sets[@]}"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw"; done
+    for set in "${test_sets[@]}"; do
+      if [[ $(tested "$set") == "$raw/$set" ]]; then run_unit "3.$set" "format $set" "$dump" format "$set" "$raw"; fi
+    done
   fi
   if wanted 4; then
     for set in "$train" "$valid"; do run_unit "4.$set" "filter $set" "$dump" filter "$set"; done

@@ -123,6 +123,16 @@ class Recipe:
             timeout=300,
         )
 
+    def start(self, *options):
+        """A run that is not waited for."""
+        return subprocess.Popen(
+            [self.dir / "run.sh", *self.options(*options)],
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
     def options(self, *options, python=True, mini=True):
         first = ["--mini", "true"] if mini else []
         return first + (["--python", self.python] if python else []) + list(options)

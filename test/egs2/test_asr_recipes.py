@@ -116,3 +116,17 @@ def test_ami(recipe_class, tmp_path):
     assert "raw/ihm_dev/text,text,text" in ami.call("asr_train")
     assert ami.commands.count("asr_inference") == 1
     assert "--corpus ami --out" in ami.call("compare")
+
+
+def test_a_set_that_validates_is_tested_unfiltered(recipe_class, tmp_path):
+    """AMI's ihm_dev, and what a rerun does with it."""
+    ami, corpus = recipe_class(tmp_path, "ami/asr1"), tmp_path / "ami"
+    corpus.mkdir()
+    ami.ok("--ami", corpus, mini=False)
+    assert ami.commands.count("format_wav_scp") == 3
+    assert "dump/raw/ihm_dev/text,text,text" in ami.call("asr_train")
+    test = ami.call("asr_inference", 1)
+    assert " dump/raw/org/ihm_dev/wav.scp,speech,sound " in test
+    assert " --ref dump/raw/org/ihm_dev/text " in ami.call("score_asr", 1)
+    ami.ok("--ami", corpus, mini=False)
+    assert ami.calls == []

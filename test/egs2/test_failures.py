@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import time
 
 import psutil
@@ -99,30 +98,39 @@ def test_decoding_before_training_is_finished(finished):
     )
 
 
-def test_an_interrupt_ends_the_command_and_the_rerun_goes_on(recipe, tmp_path):
-    pid_file = tmp_path / "pid"
-    fault = recipe.faults / "filter_data"
+def interrupted(recipe, command, *options):
+    """What a run says that is interrupted in a command, which is ended too."""
+    fault, pid_file = recipe.faults / command, recipe.root.with_name("pid")
     fault.write_text(
         f"echo $$ >{pid_file}.tmp; mv {pid_file}.tmp {pid_file}; sleep 60 & wait"
     )
-    run = subprocess.Popen(
-        [recipe.dir / "run.sh", *recipe.options()],
-        env=recipe.env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    run = recipe.start(*options)
     wait_for(pid_file.exists)
     run.send_signal(signal.SIGINT)
     _, stderr = run.communicate(timeout=20)
     assert run.returncode == 130
-    assert stderr.splitlines() == [
-        "run.sh: interrupted in stage 4 (filter train.en-de); the same command goes on from there"
-    ]
     wait_for(lambda: not alive(int(pid_file.read_text())))
     fault.unlink()
+    return stderr
+
+
+def test_an_interrupt_ends_the_command_and_the_rerun_goes_on(recipe):
+    assert interrupted(recipe, "filter_data") == (
+        "run.sh: interrupted in stage 4 (filter train.en-de);"
+        " the same command goes on with it\n"
+    )
     recipe.ok()
     assert recipe.commands == recipe.rest("filter_data")
+
+
+def test_going_on_does_not_redo_what_stage_asked_for(finished):
+    """The same command would put the new model aside and train a third one."""
+    assert interrupted(finished, "st_inference", "--stage", "11") == (
+        "run.sh: interrupted in stage 12 (decoding tst-COMMON.en-de);"
+        " --stage 12 goes on with it\n"
+    )
+    finished.ok("--stage", "12")
+    assert finished.commands == finished.rest("st_inference")
 
 
 def test_what_cannot_work_is_refused_before_any_work(recipe):

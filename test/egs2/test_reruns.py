@@ -1,7 +1,7 @@
 """What a second run of a recipe does again, and what it keeps (see conftest.py)."""
 
 import shutil
-import subprocess
+import time
 
 import pytest
 
@@ -121,15 +121,7 @@ def test_a_finished_training_asked_for_again_starts_afresh(finished):
 
 def test_two_runs_at_once_share_the_work(recipe):
     (recipe.faults / "make_mini").write_text("sleep 1")
-    first, second = (
-        subprocess.Popen(
-            [recipe.dir / "run.sh", *recipe.options("--decoder", decoder)],
-            env=recipe.env,
-            text=True,
-            stdout=subprocess.PIPE,
-        )
-        for decoder in ("mha", "mla")
-    )
+    first, second = (recipe.start("--decoder", name) for name in ("mha", "mla"))
     said = first.communicate(timeout=300)[0] + second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0)
     assert "stage 1: waiting for another run.sh that is in data preparation" in said
@@ -137,6 +129,34 @@ def test_two_runs_at_once_share_the_work(recipe):
     assert recipe.commands.count("compare") in (1, 2)
     done = [command for command in recipe.commands if command != "compare"]
     assert sorted(done) == sorted(recipe.PIPELINE[:-1] + recipe.rest("st_train")[:-1])
+
+
+def test_two_runs_at_once_train_anew_once(finished):
+    """The model that is put aside takes no lock with it."""
+    (finished.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\n")
+    (finished.faults / "st_train").write_text("sleep 2")
+    finished.calls_file.write_text("")
+    first = finished.start()
+    until = time.monotonic() + 20
+    while "st_train" not in finished.commands:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    said, _ = finished.start().communicate(timeout=60)
+    first.communicate(timeout=60)
+    assert "stage 11: waiting for another run.sh that is in training" in said
+    assert "stage 11: training: done already" in said
+    assert finished.commands.count("st_train") == 1
+
+
+def test_parts_for_a_gpu_make_a_decoding_of_its_own(recipe):
+    recipe.ok("--gpu_inference", "true")
+    first = recipe.call("st_inference")
+    recipe.env["ESPNET_MTLA_GPU"] = "kernel,graph"
+    recipe.ok("--gpu_inference", "true")
+    assert recipe.commands == recipe.rest("st_inference")
+    assert "st_mini_kernel_graph_st_model" in recipe.call("st_inference") != first
+    recipe.ok("--gpu_inference", "false")
+    assert "_kernel" not in recipe.call("st_inference")
 
 
 def test_what_tells_data_apart_stands_beside_the_default(recipe):
@@ -166,3 +186,5 @@ def test_a_result_that_is_gone_leaves_the_table(recipe):
     found.unlink()
     recipe.ok("--decoder", "mha")
     assert recipe.commands == ["compare"]
+    recipe.ok()
+    assert recipe.commands == ["score_st", "score_st", "compare"]
