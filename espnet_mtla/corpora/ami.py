@@ -8,6 +8,7 @@ segment as annotated; Kaldi's recipe splits long ones at punctuation.
 """
 
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ ANNOTATIONS = (".", "annotations", "ami_public_manual_1.6.2")
 AUDIO = ("amicorpus", ".", "wav_db")
 _ID = "{http://nite.sourceforge.net/}id"
 _HREF = re.compile(r".*#id\(([^)]+)\)(?:\.\.id\(([^)]+)\))?")
+# A segment may end this much after its recording (s); it is cut there.
+_MAX_OVERRUN = 0.5
 # Backchannels that the transcripts hyphenate; their parts are no words.
 _JOINED = {"MM HMM": "MM-HMM", "UH HUH": "UH-HUH", "O K": "OK"}
 
@@ -105,17 +108,20 @@ def read_headsets(annotations: Path) -> dict[str, dict[str, tuple[int, str]]]:
     """Meeting -> agent (``A``, ...) -> headset channel and global speaker name."""
     path = annotations / "corpusResources" / "meetings.xml"
     headsets: dict[str, dict[str, tuple[int, str]]] = {}
-    try:
-        for meeting in read_xml(path).iter("meeting"):
-            headsets[meeting.attrib["observation"]] = {
+    for meeting in read_xml(path).iter("meeting"):
+        name = meeting.get("observation")
+        try:
+            headsets[name] = {
                 speaker.attrib["nxt_agent"]: (
                     int(speaker.attrib["channel"]),
                     speaker.attrib["global_name"],
                 )
                 for speaker in meeting.iter("speaker")
             }
-    except (KeyError, ValueError) as e:
-        raise InputError(f"{path}: a meeting or speaker without {e}") from None
+        except (KeyError, ValueError) as e:
+            raise InputError(
+                f"{path}: a speaker of meeting {name}: {e}: fetch the annotations again"
+            ) from None
     return headsets
 
 
@@ -179,15 +185,16 @@ def read_split(annotations: Path, audio: Path, meetings: list[str]) -> Split:
 
 
 def _add(split: Split, recording: str, speaker: str, segments: list) -> None:
-    seconds = audio_info(split.wavs[recording]).seconds
+    seconds = math.floor(100 * audio_info(split.wavs[recording]).seconds) / 100
     for start, end, text in segments:
+        start, end = round(start, 2), round(end, 2)  # as they are written
         name = f"{speaker}_{round(100 * start):07d}_{round(100 * end):07d}"
         if not text:
             split.dropped["without a word"] += 1
         elif not 0 <= start < end:
             split.dropped["without duration"] += 1
-        elif start >= seconds:
-            split.dropped["behind the end of the audio"] += 1
+        elif start >= seconds or end > seconds + _MAX_OVERRUN:
+            split.dropped["beyond the end of the audio"] += 1
         elif name in split.segments:
             split.dropped["with the times of another one"] += 1
         else:

@@ -245,7 +245,8 @@ def _read_file(
         )
     if missing:
         logger.warning(
-            "%s: %d recordings are not there, as %s: see missing_audio",
+            "%s: %d recordings are not there, as %s: see missing_audio. "
+            "Once they are, run.sh --stage 1 reads them.",
             path,
             len(missing),
             missing[0],

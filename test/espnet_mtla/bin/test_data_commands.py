@@ -45,7 +45,9 @@ def test_from_nothing_to_units(tmp_path):
     assert "train: 30 utterances" in ok(
         "make_mini", "--corpus", "must_c", "--out", "mini", *sizes
     )
-    assert "tst-HE: 1 utterances" in ok("prepare_must_c", "--corpus", "mini")
+    assert "tst-HE: segments: 1, 1 utterances" in ok(
+        "prepare_must_c", "--corpus", "mini"
+    )
     org, raw = "dump/raw/org/train.en-de", "dump/raw/train.en-de"
     assert "30 utterances" in ok(
         "format_wav_scp", "--data", "data/train.en-de", "--out", org, "--nj", 2

@@ -42,7 +42,12 @@ SEGMENTS = {  # transcriber's start and end, first and last element
         (3.0, 3.0, "words9", None),  # no time
         (2.9, 3.6, "words9", "words9"),  # again
     ],
-    "B": [(0.9, 4.7, "words0", None), (9.0, 9.3, "words1", None)],
+    "B": [
+        (0.9, 4.4, "words0", None),  # a little longer than its audio
+        (1.0, 4.6, "words0", None),  # much longer
+        (9.0, 9.3, "words1", None),
+        (3.001, 3.004, "words0", None),  # nothing, in hundredths of a second
+    ],
 }
 
 
@@ -88,21 +93,21 @@ def prepare(corpus, *splits):
 
 def test_every_element(corpus, caplog):
     assert prepare(corpus) == (
-        "ihm_dev: meetings: 1 (published: 18), 4 utterances, 0.00 h; dropped 4: "
-        "1 behind the end of the audio, 1 with the times of another one, "
-        "1 without a word, 1 without duration"
+        "ihm_dev: meetings: 1 (published: 18), 4 utterances, 0.00 h; dropped 6: "
+        "2 beyond the end of the audio, 1 with the times of another one, "
+        "1 without a word, 2 without duration"
     )
     out = corpus.parent / "data/ihm_dev"
     a, b = "AMI_ES2011a_H01_FEE041", "AMI_ES2011a_H00_MEE042"
     assert read_table(out / "text") == {
-        f"{b}_0000090_0000470": "SO",
+        f"{b}_0000090_0000440": "SO",
         f"{a}_0000040_0000190": "OKAY TH THAT'S T V",
         f"{a}_0000150_0000185": "T V",  # overlapping: both stay
         f"{a}_0000290_0000360": "MM-HMM",
     }
     segments = read_table(out / "segments")
     assert segments[f"{a}_0000040_0000190"] == "AMI_ES2011a_H01 0.40 1.90"
-    assert segments[f"{b}_0000090_0000470"] == "AMI_ES2011a_H00 0.90 4.00"  # cut
+    assert segments[f"{b}_0000090_0000440"] == "AMI_ES2011a_H00 0.90 4.00"  # cut
     audio = corpus / "amicorpus/ES2011a/audio"
     assert read_table(out / "wav.scp") == {
         f"AMI_ES2011a_H0{c}": f"{audio}/ES2011a.Headset-{c}.wav" for c in (0, 1)
@@ -113,7 +118,7 @@ def test_every_element(corpus, caplog):
 
 def test_missing_headsets_are_named(corpus, caplog):
     (corpus / "amicorpus/ES2011a/audio/ES2011a.Headset-0.wav").unlink()
-    assert "3 utterances" in prepare(corpus) and "2 without audio" in prepare(corpus)
+    assert "3 utterances" in prepare(corpus) and "4 without audio" in prepare(corpus)
     assert "1 headset recordings are missing" in caplog.text
     assert "ES2011a.Headset-0.wav" in caplog.text
 
@@ -138,6 +143,7 @@ def _no_words(corpus):
     (corpus / "ami_public_manual_1.6.2/words/ES2011a.B.words.xml").unlink()
 
 
+MEETINGS_XML = "corpusResources/meetings.xml"
 SEGMENTS_A = "segments/ES2011a.A.segments.xml"
 
 
@@ -149,8 +155,9 @@ SEGMENTS_A = "segments/ES2011a.A.segments.xml"
         (_edit(SEGMENTS_A, "words9)", "words99)"), "segment3 has no times, or words"),
         (_edit(SEGMENTS_A, "#id(", "#("), "segment0 has no times, or words"),
         (_edit(SEGMENTS_A, '"0.4"', '"now"'), "segment0 has no times"),
-        (_edit("corpusResources/meetings.xml", "channel", "x"), "without 'channel'"),
-        (_edit("corpusResources/meetings.xml", "ES2011a", "ES9"), "no usable segment"),
+        (_edit(MEETINGS_XML, "channel", "x"), "speaker of meeting ES2011a: 'channel'"),
+        (_edit(MEETINGS_XML, '"2"', '"two"'), "speaker of meeting ES2011a: .* 'two'"),
+        (_edit(MEETINGS_XML, "ES2011a", "ES9"), "no usable segment"),
     ],
 )
 def test_damage_is_named_and_nothing_written(corpus, spoil, message):

@@ -107,6 +107,59 @@ def test_a_test_set_by_hand():
     )
 
 
+def edits(a, b):
+    """Levenshtein's distance, by its recursion."""
+    if not a or not b:
+        return len(a) + len(b)
+    change = edits(a[1:], b[1:]) + (a[0] != b[0])
+    return min(change, edits(a[1:], b) + 1, edits(a, b[1:]) + 1)
+
+
+def literal_slu_f1(refs, hyps):
+    """SLURP's evaluation, step by step: counts of both distances, then one F1."""
+    true_positives = false_positives = false_negatives = 0.0
+    for by_words in (True, False):
+        for ref, hyp in zip(refs, hyps):
+            gold = [(e.type, e.filler) for e in ref.entities]
+            for kind, filler in [(e.type, e.filler) for e in hyp.entities]:
+                best = None
+                for candidate in gold:
+                    if candidate[0] != kind:
+                        continue
+                    a, b = candidate[1], filler
+                    if by_words:
+                        distance = edits(a.split(), b.split()) / len(a.split())
+                    else:
+                        distance = edits(a, b) / max(len(a), len(b))
+                    if best is None or distance < best[0]:
+                        best = distance, candidate
+                if best is None:
+                    false_positives += 1
+                else:
+                    true_positives += 1
+                    false_positives += best[0]
+                    false_negatives += best[0]
+                    gold.remove(best[1])
+            false_negatives += len(gold)
+    precision = true_positives / (true_positives + false_positives)
+    recall = true_positives / (true_positives + false_negatives)
+    return 100 * 2 * precision * recall / (precision + recall)
+
+
+def test_slu_f1_of_random_entities():
+    def some():
+        entities = [
+            (random.choice("ab"), " ".join(random.choices(["x", "yz", "x'"], k=n)))
+            for n in random.choices([1, 1, 2], k=random.randint(0, 4))
+        ]
+        return meaning("a_b", *entities)
+
+    refs = [meaning("a_b", ("a", "x"))] + [some() for _ in range(40)]
+    hyps = [meaning("a_b", ("a", "x"))] + [some() for _ in range(40)]
+    got = score_slu(refs, hyps, entities=True)["slu_f1"]
+    assert got == pytest.approx(literal_slu_f1(refs, hyps), abs=0.006)
+
+
 def test_perfect_and_without_entities():
     refs = [meaning("alarm_set", ("time", "eight")), meaning("news_query")]
     assert set(score_slu(refs, refs, entities=True).values()) == {100}

@@ -138,4 +138,4 @@ def test_the_reader_takes_all_of_it(corpus, tmp_path):
     report = prepare_must_c(corpus, "de", tmp_path)
     assert "dropped" not in report
     for split, size in sizes(SMALL).items():
-        assert f"{split}: {size} utterances" in report
+        assert f"{split}: segments: {size}, {size} utterances" in report
