@@ -22,18 +22,18 @@ DECODERS = {
 """Name in a YAML file (``decoder: mtla``) and class."""
 
 
-def register(tasks: Iterable[str] = compat.TASKS) -> None:
+def register(tasks: str | Iterable[str] = compat.TASKS) -> None:
     """Make our decoders choices of ESPnet's tasks; calling again is harmless.
 
     Args:
-        tasks: of :data:`compat.TASKS`. Importing one costs seconds.
+        tasks: of :data:`compat.TASKS`, one or several. Importing one costs seconds.
 
     Raises:
         InputError: an unknown task.
         ValueError: a name is taken by a class that is not ours, or ESPnet asks
             for another base class than it used to.
     """
-    for task in tasks:
+    for task in [tasks] if isinstance(tasks, str) else tasks:
         if task not in compat.TASKS:
             raise InputError(f"task {task!r}: give one of {', '.join(compat.TASKS)}")
         choices = compat.task_module(task).decoder_choices

@@ -177,10 +177,10 @@ settle() {
   fi
 }
 
-# What training would refuse is refused now, not after an hour of data preparation.
+# What training and decoding would refuse is refused now, not after an hour of data preparation.
 check_recipe() {
   local problem args=(--task "$task" --config "${opt[${task}_config]}" --config "$decoder_config")
-  if ! wanted 11; then return; fi
+  if ! wanted 11 && ! wanted 12; then return; fi
   if [[ $task == st ]]; then args+=(--tgt_lang "${opt[tgt_lang]}"); fi
   args+=(--train_args="${opt[${task}_args]}" --inference_args="${opt[inference_args]}")
   if [[ ${opt[use_lm]} == true ]]; then args+=(--lm_args="${opt[lm_args]}"); fi

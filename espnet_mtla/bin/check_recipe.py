@@ -70,6 +70,7 @@ def check_args(
         raise InputError(f"--{name}: {message}")
 
     parser.error = refuse
+    parser.allow_abbrev = False  # a name cut short is more likely a mistake
     parser.parse_args(words)
 
 

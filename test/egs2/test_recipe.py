@@ -163,6 +163,8 @@ def test_what_training_would_refuse_is_checked_first(recipe):
     recipe.ok("--use_lm", "true", "--lm_args", "--max_epoch 3", *LM_WEIGHT)
     lm = " --train_args= --inference_args=--lm_weight 0.3 --lm_args=--max_epoch 3"
     assert recipe.checked == first + lm
+    recipe.ok("--stage", "12", "--inference_args", "--beam_size 8")
+    assert "--inference_args=--beam_size 8" in recipe.checked
 
 
 def test_another_language_stands_beside_the_first(recipe, tmp_path):

@@ -10,7 +10,7 @@ from espnet_mtla.errors import InputError
 @pytest.mark.parametrize("task", compat.TASKS)
 def test_every_task_takes_our_decoders(task):
     registry.register([task])
-    registry.register([task])
+    registry.register(task)
     choices = compat.task_module(task).decoder_choices
     for name, decoder in registry.DECODERS.items():
         assert choices.get_class(name) is decoder

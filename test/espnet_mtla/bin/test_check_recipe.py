@@ -79,6 +79,7 @@ def test_a_language_whose_tokeniser_is_missing_is_named(monkeypatch):
             "--batch_frames 9x",
             "--inference_args: .*batch_frames: 9x: give FRAMES",
         ),
+        ("inference", "--nbest 2", "--beam 3", "--inference_args: .*--beam 3"),
         ("inference", "--beam_size 3", "--nbest x", "--inference_args: .*nbest.*'x'"),
     ],
 )
