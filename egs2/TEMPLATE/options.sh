@@ -40,7 +40,7 @@ print_help() {
 }
 
 # nearest WORD CANDIDATE...: the candidate with the smallest edit distance, if it is small enough;
-# two letters that changed places are one edit.
+# two letters that changed places are one edit. Of equally near ones, the first as long as the word.
 nearest() {
   printf '%s\n' "$@" | awk '
     function min(a, b) { return a < b ? a : b }
@@ -57,7 +57,8 @@ nearest() {
           edits[i, j] = cost
         }
       }
-      if (edits[n, length($0)] < best) { best = edits[n, length($0)]; found = $0 }
+      far = edits[n, length($0)]
+      if (far < best || (far == best && length($0) == n && length(found) != n)) { best = far; found = $0 }
     }
     END { print found }'
 }

@@ -146,7 +146,7 @@ def test_what_cannot_work_is_refused_before_any_work(recipe):
         "run.sh: --must_c: no such file or folder: /no/such"
     )
     assert recipe.refused("--decoder", "mlta") == (
-        "run.sh: no decoder 'mlta' (did you mean 'mla'?);"
+        "run.sh: no decoder 'mlta' (did you mean 'mtla'?);"
         " there are: gqa mha mla mqa mtla"
     )
     assert recipe.refused("--decoder_args", "temporal_strid=4") == (
