@@ -2,7 +2,7 @@
 # Spoken language understanding on SLURP, from data preparation to intent accuracy and SLU-F1:
 #   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
 #   ./run.sh --slurp /path/to/slurp             the real one, with the paper's model
-#   ./run.sh --mini true --entities true        intent, entities and transcript
+#   ./run.sh --slurp /path/to/slurp --entities true   intent, entities and transcript
 #   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
 # ./run.sh --help lists the options.
 set -euo pipefail
