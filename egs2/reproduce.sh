@@ -124,7 +124,7 @@ done
 for recipe in "${recipes[@]}"; do
   echo "== $recipe: $egs2/$recipe/$results"
   for variant in "${failed[@]}"; do
-    if [[ $variant == "$recipe "* ]]; then echo "failed now, a row of it is older: ${variant#* }"; fi
+    if [[ $variant == "$recipe "* ]]; then echo "failed now, its row is of an earlier run, if it has one: ${variant#* }"; fi
   done
   if [[ -e $egs2/$recipe/$results ]]; then cat "$egs2/$recipe/$results"; fi
 done

@@ -42,7 +42,7 @@ def linear(
 
 
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Multiply few large matrices, ``(..., m, k)`` by ``(..., k, n)``: ``a @ b``."""
+    """Multiply few large matrices, ``(B, ..., m, k)`` by ``(B, ..., k, n)``: ``a @ b``."""
     (m, k), n = a.shape[-2:], b.shape[-1]
     if m * k * n < WORTH_IT or not takes(a, b):
         return a @ b

@@ -138,6 +138,7 @@ settle() {
   unperturbed=${opt[train_set]}
   if ((${#factors[@]})); then opt[train_set]+=_sp; fi
   words test_sets "${opt[test_sets]}"
+  if ((!${#test_sets[@]})); then fail "--test_sets: name at least one"; fi
   words train_args "${opt[${task}_args]}"
   words inference_args "${opt[inference_args]}"
   batch_args=()

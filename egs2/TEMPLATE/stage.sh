@@ -97,16 +97,14 @@ run_unit() {
   if ((unit_number <= 5)); then sed -n '/^#/!s/^/  /p' "$log"; fi
 }
 
-# The stamp stays where it is, since this run holds its lock. The checkpoint is moved last: until
-# then the next run would put the rest aside.
 put_aside() { # DIR STAMP
-  local old
+  local old its
   old=$(dirname "$1")/.old/$(basename "$1").$(date +%Y%m%d-%H%M%S)
-  mkdir -p "$old/logs"
-  cp "$2" "$old/logs"
-  find "$1/logs" -mindepth 1 -maxdepth 1 ! -path "$2" -exec mv {} "$old/logs" \;
-  find "$1" -mindepth 1 -maxdepth 1 ! -name logs ! -name checkpoint.pth -exec mv {} "$old" \;
-  mv "$1/checkpoint.pth" "$old"
+  its=$old/logs/$(basename "$2")
+  mkdir -p "$(dirname "$old")" && mv "$1" "$old" && mkdir -p "$1/logs"
+  # This run holds the stamp's lock: the same file stays, and what was moved gets a copy.
+  ln "$its" "$2" || fail "$where: the model is in $old, but another run.sh has begun: run again"
+  cp "$its" "$its.copy" && mv "$its.copy" "$its"
   say "training anew; the model trained before is kept in $old"
 }
 
@@ -126,7 +124,8 @@ interrupted() {
   fi
   # The same --stage would do again what was finished since.
   if [[ -v option_given[stage] && -n $where ]]; then again="--stage ${number%% *}"; fi
-  echo "run.sh: interrupted${where:+ in $where}; $again goes on with it" >&2
+  # One that another run.sh has called leaves the word to that.
+  if [[ ! -v run_by ]]; then echo "run.sh: interrupted${where:+ in $where}; $again goes on from that stage" >&2; fi
   exit "$1"
 }
 trap 'interrupted 130' INT

@@ -82,8 +82,11 @@ pretrain() { # before stage 11
   done
   where="stage 11 (pretraining)"
   echo "stage 11: pretraining: the stages of ./asr.sh"
-  set -m # as in run_unit
-  (./asr.sh "${options[@]}" </dev/null | sed 's/^/  /') &
+  set -m # as in run_unit; it outlives an interrupt until ./asr.sh has ended
+  (
+    trap : TERM
+    run_by=run.sh ./asr.sh "${options[@]}" </dev/null | (trap '' TERM && exec sed 's/^/  /')
+  ) &
   job=$!
   set +m
   wait "$job" || exit
@@ -132,7 +135,9 @@ decode() { # stage 12: SET
     fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
   fi
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
-  record+="threads $OMP_NUM_THREADS"$'\n' # seconds are compared
+  # seconds are compared
+  record+="threads $OMP_NUM_THREADS"$'\n'
+  if ((gpu)); then record+="parts ${ESPNET_MTLA_GPU-}"$'\n'; fi
   fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$(tested "$1")/$input" \

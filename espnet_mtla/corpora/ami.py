@@ -109,9 +109,9 @@ def read_headsets(annotations: Path) -> dict[str, dict[str, tuple[int, str]]]:
     path = annotations / "corpusResources" / "meetings.xml"
     headsets: dict[str, dict[str, tuple[int, str]]] = {}
     for meeting in read_xml(path).iter("meeting"):
-        name = meeting.get("observation")
+        name = meeting.get("observation", "without a name")
         try:
-            headsets[name] = {
+            headsets[meeting.attrib["observation"]] = {
                 speaker.attrib["nxt_agent"]: (
                     int(speaker.attrib["channel"]),
                     speaker.attrib["global_name"],
@@ -120,7 +120,8 @@ def read_headsets(annotations: Path) -> dict[str, dict[str, tuple[int, str]]]:
             }
         except (KeyError, ValueError) as e:
             raise InputError(
-                f"{path}: a speaker of meeting {name}: {e}: fetch the annotations again"
+                f"{path}: meeting {name}, or a speaker of it: {e}: "
+                "fetch the annotations again"
             ) from None
     return headsets
 

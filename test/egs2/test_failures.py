@@ -117,7 +117,7 @@ def interrupted(recipe, command, *options):
 def test_an_interrupt_ends_the_command_and_the_rerun_goes_on(recipe):
     assert interrupted(recipe, "filter_data") == (
         "run.sh: interrupted in stage 4 (filter train.en-de);"
-        " the same command goes on with it\n"
+        " the same command goes on from that stage\n"
     )
     recipe.ok()
     assert recipe.commands == recipe.rest("filter_data")
@@ -127,13 +127,24 @@ def test_going_on_does_not_redo_what_stage_asked_for(finished):
     """The same command would put the new model aside and train a third one."""
     assert interrupted(finished, "st_inference", "--stage", "11") == (
         "run.sh: interrupted in stage 12 (decoding tst-COMMON.en-de);"
-        " --stage 12 goes on with it\n"
+        " --stage 12 goes on from that stage\n"
     )
     finished.ok("--stage", "12")
     assert finished.commands == finished.rest("st_inference")
 
 
+def test_an_interrupt_of_the_pretraining_waits_for_it_and_says_one_thing(recipe):
+    stderr = interrupted(recipe, "asr_train", "--pretrain_asr", "true", "--stage", "11")
+    assert stderr == (
+        "run.sh: interrupted in stage 11 (pretraining);"
+        " --stage 11 goes on from that stage\n"
+    )
+
+
 def test_what_cannot_work_is_refused_before_any_work(recipe):
+    assert (
+        recipe.refused("--test_sets", " ") == "run.sh: --test_sets: name at least one"
+    )
     assert recipe.refused(mini=False) == (
         "run.sh: which corpus? give --mini true for a small synthetic one,"
         " or --must_c PATH for the real one"

@@ -154,24 +154,36 @@ def test_what_fails_is_named_and_the_others_go_on(reproduce):
         "table of xsum/sum1",
         "table of must_c/st1",
     ]
+    older = "failed now, its row is of an earlier run, if it has one: "
+    assert [line for line in out if line.startswith(older)] == [
+        older + name for name in ("mqa", "mla", "mha", "mqa", "mla")
+    ]
     reproduce.fault.unlink()
     assert reproduce.run("--mini", "true", *options)[0] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_reaches_the_recipe_and_ends_all(reproduce, tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "options", "but"),
+    [
+        (signal.SIGINT, [], ""),
+        (signal.SIGTERM, ["--run_args", "--stage=12"], ", and does --stage again"),
+    ],
+)
+def test_an_interrupt_reaches_the_recipe_and_ends_all(
+    reproduce, tmp_path, number, options, but
+):
     began, ended = tmp_path / "began", tmp_path / "ended"
     reproduce.fault.write_text(
         f"trap 'touch {ended}; exit 143' TERM; touch {began}; while :; do sleep 0.05; done"
     )
-    process = reproduce.start("--mini", "true")
+    process = reproduce.start("--mini", "true", *options)
     until = time.monotonic() + 20
     while not began.exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 128 + number
-    assert err == "reproduce.sh: interrupted; the same command goes on\n"
+    assert err == f"reproduce.sh: interrupted; the same command goes on{but}\n"
     assert ended.exists() and len(reproduce.calls) == 1
 
 

@@ -155,8 +155,15 @@ SEGMENTS_A = "segments/ES2011a.A.segments.xml"
         (_edit(SEGMENTS_A, "words9)", "words99)"), "segment3 has no times, or words"),
         (_edit(SEGMENTS_A, "#id(", "#("), "segment0 has no times, or words"),
         (_edit(SEGMENTS_A, '"0.4"', '"now"'), "segment0 has no times"),
-        (_edit(MEETINGS_XML, "channel", "x"), "speaker of meeting ES2011a: 'channel'"),
-        (_edit(MEETINGS_XML, '"2"', '"two"'), "speaker of meeting ES2011a: .* 'two'"),
+        (
+            _edit(MEETINGS_XML, "channel", "x"),
+            "meeting ES2011a, or a speaker of it: 'channel'",
+        ),
+        (_edit(MEETINGS_XML, "observation", "x"), "meeting without a name, .*'obs"),
+        (
+            _edit(MEETINGS_XML, '"2"', '"two"'),
+            "meeting ES2011a, or a speaker of it: .* 'two'",
+        ),
         (_edit(MEETINGS_XML, "ES2011a", "ES9"), "no usable segment"),
     ],
 )

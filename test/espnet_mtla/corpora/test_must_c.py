@@ -175,6 +175,10 @@ def test_the_first_release_is_counted_beside_the_published_one(tmp_path, caplog)
         .startswith("train: segments: 4 (published: 229703), 4 utterances")
     )
     assert "train: segments: 4, but 229703 were published" in caplog.text
+    caplog.clear()
+    second = tmp_path / "dev1" / "MUSTC_v2.0"
+    assert Corpus(second).write().prepare().startswith("train: segments: 4, 4 utt")
+    assert not caplog.text
 
 
 def test_very_short_segments_are_widened_as_in_espnet(tmp_path):
