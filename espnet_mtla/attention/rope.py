@@ -27,7 +27,7 @@ def rope_phase(
 
 def apply_rope(x: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
     """Rotate ``x`` ``(..., width)`` by ``phase``, broadcast over leading axes."""
-    # as complex numbers: one product in the place of four, and three sums
+    # as complex numbers: one product where pairs take four, two sums and a copy
     wide = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(-1, (-1, 2))
     turned = torch.complex(*wide.unbind(-1)).mul_(phase)
     return torch.view_as_real(turned).flatten(-2).to(x.dtype)

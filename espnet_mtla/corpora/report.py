@@ -5,9 +5,6 @@ from collections import Counter
 
 logger = logging.getLogger(__name__)
 
-AGAIN = "Once it is, run.sh --stage 1 reads it again."
-"""What a warning of an incomplete corpus ends with."""
-
 
 def dropped(reasons: Counter) -> str:
     """What was left out and why, as the end of a line; empty if nothing was."""
@@ -29,10 +26,10 @@ def beside_published(name: str, count: int, published: int | None) -> str:
         return f"{name}: {count}"
     if count != published:
         logger.warning(
-            "%s: %d, but %d were published: is the corpus complete? %s",
+            "%s: %d, but %d were published: is the corpus complete? "
+            "Once it is, run.sh --stage 1 reads it again.",
             name,
             count,
             published,
-            AGAIN,
         )
     return f"{name}: {count} (published: {published})"

@@ -46,7 +46,7 @@ def test_products(calls, batch, left, right):
 
 @torch.no_grad()
 def test_weights_that_would_be_slow_are_made_dense(calls):
-    """A weight with other strides takes thousands of times longer."""
+    """A weight with other strides falls back to oneDNN's reference."""
     for right in draw(2, 30, 20).values():
         onednn.product(torch.randn(2, 10, 30), right)
     for _, weight, *_ in calls:
