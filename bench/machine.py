@@ -17,7 +17,7 @@ import torch
 
 from espnet_mtla.bin.compare import environment
 from espnet_mtla.corpora.datadir import atomic_open
-from espnet_mtla.decoder.packed import pack_anew
+from espnet_mtla.decoder.packed import pack
 from espnet_mtla.errors import InputError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -179,7 +179,7 @@ def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, flo
     for size in sizes:
         a = torch.randn(size, size, device=device).to(dtype)
         linear = torch.nn.Sequential(torch.nn.Linear(size, size, bias=False))
-        pack_anew(linear.to(device, dtype))
+        pack(linear.to(device, dtype))
         products = partial(torch.mm, a, a, out=torch.empty_like(a)), partial(linear, a)
         with torch.no_grad():
             seconds = min(fastest(device, product, repeats) for product in products)

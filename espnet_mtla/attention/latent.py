@@ -94,7 +94,7 @@ class LatentAttention(LatentProjections, Attention):
         }
         if self._absorbs(latent, text.shape[1]):
             # heads share keys: they are more queries of one head
-            query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)
+            query = torch.cat((self.linear_kv_b.absorb(q_nope), q_rope), dim=-1)
             seen = F.scaled_dot_product_attention(
                 query.flatten(1, 2).unsqueeze(1),
                 torch.cat((latent, k_rope), dim=-1).unsqueeze(1),
@@ -171,7 +171,7 @@ class LatentAttention(LatentProjections, Attention):
         # scaled here, where it is narrower than behind the up-projection
         q_nope, q_rope = (q * self.scale for q in self._query(x))
         q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
-        query = torch.cat((self._absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
+        query = torch.cat((self.linear_kv_b.absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
         if kernel := gpu.latent_kernel(x):
             out = kernel(query, prompt, buffer, at, self.rank)
         else:

@@ -5,6 +5,51 @@ import torch
 from espnet_mtla.attention.contract import even, head_width, positive
 
 
+class UpProjection(torch.nn.Linear):
+    """From latents to the keys and values of every head, or absorbed head by head.
+
+    A type of its own, so that dynamic quantisation (``--quantize_asr_model``), which
+    takes ``torch.nn.Linear`` alone, leaves a weight that is also read by itself.
+
+    Args:
+        rank: ``r``, width of the latent.
+        n_heads: heads.
+        key_width: of a head's key, without position.
+        value_width: of a head's value.
+    """
+
+    def __init__(self, rank: int, n_heads: int, key_width: int, value_width: int):
+        super().__init__(rank, n_heads * (key_width + value_width), bias=False)
+        self.n_heads = n_heads
+        self.widths = (key_width, value_width)
+
+    def _matrices(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(heads, nope, r)`` and ``(heads, v, r)``."""
+        return self.weight.unflatten(0, (self.n_heads, -1)).split(self.widths, dim=1)
+
+    def absorb(self, query: torch.Tensor) -> torch.Tensor:
+        """Turn queries of keys into such of latents.
+
+        ``(..., heads, nope)`` to ``(..., heads, r)``.
+        """
+        keys, _ = self._matrices()
+        return _by_head(query, keys)
+
+    def combine(self, seen: torch.Tensor) -> torch.Tensor:
+        """Turn means of latents into means of values.
+
+        ``(..., heads, r)`` to ``(..., heads, v)``.
+        """
+        _, values = self._matrices()
+        return _by_head(seen, values.mT)
+
+
+def _by_head(x: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    """``(..., heads, in)`` by ``(heads, in, out)`` to ``(..., heads, out)``."""
+    out = torch.bmm(x.flatten(0, -3).transpose(0, 1), matrices)
+    return out.transpose(0, 1).unflatten(0, x.shape[:-2])
+
+
 class LatentProjections(torch.nn.Module):
     """Queries, latents, and the up-projections from these to keys and values.
 
@@ -71,9 +116,7 @@ class LatentProjections(torch.nn.Module):
             self.linear_q = torch.nn.Linear(size, queries, bias=bias)
         self.linear_kv_a = torch.nn.Linear(size, rank + rope_width, bias=bias)
         self.kv_norm = torch.nn.LayerNorm(rank)
-        self.linear_kv_b = torch.nn.Linear(
-            rank, attention_heads * (nope + values), bias=False
-        )
+        self.linear_kv_b = UpProjection(rank, attention_heads, nope, values)
         self.linear_out = torch.nn.Linear(attention_heads * values, size, bias=bias)
 
     def _query(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,20 +124,6 @@ class LatentProjections(torch.nn.Module):
         q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
         return q.split((self.nope_width, self.rope_width), dim=-1)
 
-    def _up_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Up-projections to absorb, ``(heads, nope, r)`` and ``(heads, v, r)``."""
-        up = self.linear_kv_b.weight.unflatten(0, (self.n_heads, -1))
-        return up.split((self.nope_width, self.value_width), dim=1)
-
-    def _absorb(self, query: torch.Tensor) -> torch.Tensor:
-        """``(..., heads, nope) -> (..., heads, r)``."""
-        k_up, _ = self._up_weights()
-        by_head = query.flatten(0, -3).transpose(0, 1)
-        return torch.bmm(by_head, k_up).transpose(0, 1).unflatten(0, query.shape[:-2])
-
     def _combine(self, seen: torch.Tensor) -> torch.Tensor:
         """Attention's mean of latents, ``(..., heads, r)``, to ``(..., D)``."""
-        _, v_up = self._up_weights()
-        by_head = seen.flatten(0, -3).transpose(0, 1)
-        out = torch.bmm(by_head, v_up.mT).transpose(0, 1).flatten(1)
-        return self.linear_out(out).unflatten(0, seen.shape[:-2])
+        return self.linear_out(self.linear_kv_b.combine(seen).flatten(-2))

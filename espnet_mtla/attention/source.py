@@ -169,7 +169,7 @@ class LatentSource(LatentProjections, SourceAttention):
 
     def _query(self, text: torch.Tensor) -> torch.Tensor:
         query = self.linear_q(text).unflatten(-1, (self.n_heads, -1))
-        return self._absorb(query).unsqueeze(2)
+        return self.linear_kv_b.absorb(query).unsqueeze(2)
 
     def _out(self, seen: torch.Tensor) -> torch.Tensor:
         return self._combine(seen.squeeze(2))

@@ -41,7 +41,7 @@ class TemporalProjections(LatentProjections):
 
     def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk."""
-        code = self.linear_c(embedding.to(self.linear_c.weight.dtype))
+        code = self.linear_c(embedding.to(latent.dtype))
         score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
         return torch.sigmoid(score) * latent
 

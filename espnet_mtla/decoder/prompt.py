@@ -18,7 +18,7 @@ from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.graph import GraphedStep
 from espnet_mtla.decoder.layer import DecoderLayer
-from espnet_mtla.decoder.packed import pack_anew, unpack
+from espnet_mtla.decoder.packed import pack, unpack
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -189,7 +189,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
         if self.packing:
-            pack_anew(self)
+            pack(self)
             self._packed = True
         if x.dim() == 2:
             x = x.unsqueeze(0)

@@ -7,15 +7,16 @@ import random
 import pytest
 import torch
 
-from espnet_mtla.decoder.packed import PackedLinear, pack_anew, unpack
-from espnet_mtla.decoder.variants import MHADecoder, MTLADecoder
+from espnet_mtla.decoder.packed import PackedLinear, pack, unpack
+from espnet_mtla.decoder.variants import MTLADecoder
 from espnet_mtla.onednn import AVAILABLE
+from espnet_mtla.registry import DECODERS
 
 
 def make(bias):
     plain = torch.nn.Linear(random.randint(1, 70), random.randint(1, 70), bias=bias)
     packed = torch.nn.Sequential(copy.deepcopy(plain))
-    pack_anew(packed)
+    pack(packed)
     return plain, packed
 
 
@@ -61,7 +62,7 @@ def test_can_be_copied_after_use(way):
     with torch.no_grad():
         packed(x)
         other = way(packed)
-        pack_anew(other)
+        pack(other)
         assert isinstance(other[0], PackedLinear)
         torch.testing.assert_close(other(x), plain(x), atol=1e-5, rtol=1e-5)
 
@@ -96,19 +97,50 @@ def test_a_validation_sees_weights_that_changed():
 
 @torch.no_grad()
 @pytest.mark.parametrize("searched", [False, True])
-def test_layers_at_rest_are_plain_and_can_be_quantised(searched):
+@pytest.mark.parametrize("context", ["prompt", "cross"])
+@pytest.mark.parametrize("kind", DECODERS)
+def test_layers_at_rest_are_plain_and_can_be_quantised(kind, context, searched):
     """``--quantize_asr_model`` looks for layers that are exactly ``torch.nn.Linear``."""
-    decoder = MHADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
+    options = {"attention_heads": 2, "num_blocks": 1, "context": context}
+    decoder = DECODERS[kind](7, 16, **options).eval()
+    x, ys = torch.randn(2, 6, 16), torch.randint(7, (4, 1))
+
+    def scores(model):
+        return model.batch_score(ys, [model.batch_init_state(x)] * 4, None)[0]
+
+    want = scores(copy.deepcopy(decoder))
     if searched:
-        decoder.batch_init_state(torch.randn(2, 6, 16))
+        scores(decoder)
         unpack(decoder)
     assert not any(isinstance(part, PackedLinear) for part in decoder.modules())
     small = torch.ao.quantization.quantize_dynamic(
         decoder, {torch.nn.Linear}, torch.qint8
     )
-    state = [small.batch_init_state(torch.randn(2, 6, 16))] * 4
-    small.batch_score(torch.ones(4, 1, dtype=torch.long), state, None)
-    assert not any(isinstance(part, torch.nn.Linear) for part in small.modules())
+    assert not any(type(part) is torch.nn.Linear for part in small.modules())
+    torch.testing.assert_close(scores(small), want, atol=0.2, rtol=0)
+
+
+@torch.no_grad()
+def test_a_copy_serves_later_searches_until_the_weight_is_another():
+    _, packed = make(True)
+    layer = packed[0]
+    x = torch.randn(3, layer.in_features)
+
+    def search():
+        pack(packed)
+        wanted = torch.nn.functional.linear(x, layer.weight, layer.bias)
+        torch.testing.assert_close(packed(x), wanted, atol=1e-5, rtol=1e-5)
+        return layer.packed
+
+    first = search()
+    assert search() is first
+    row, column = (random.randrange(n) for n in layer.weight.shape)
+    layer.weight.data[row, column] += 0.1  # one number, unseen by version counters
+    assert not AVAILABLE or search() is not first
+    layer.weight.data = layer.weight.data.double()
+    layer.bias.data = layer.bias.data.double()
+    pack(packed)
+    assert packed(x.double()).dtype == torch.double
 
 
 @torch.no_grad()
@@ -127,5 +159,5 @@ def test_unpacking_forgets():
         packed(torch.randn(3, packed[0].in_features))
     unpack(packed)
     assert type(packed[0]) is torch.nn.Linear
-    pack_anew(packed)
+    pack(packed)
     assert not AVAILABLE or packed[0].packed is None
