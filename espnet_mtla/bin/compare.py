@@ -13,24 +13,19 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from espnet_mtla import __version__
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 
 
 def environment() -> dict[str, str]:
     """Describe the software, as ESPnet's ``show_asr_result.sh`` does."""
-    packages = (
-        "espnet",
-        "torch",
-        "sacrebleu",
-        "rouge-score",
-        "rapidfuzz",
-        "espnet_mtla",
-    )
+    packages = ("espnet", "torch", "sacrebleu", "rouge-score", "rapidfuzz")
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "python version": platform.python_version(),
         **{f"{name} version": version(name) for name in packages},
+        "espnet_mtla version": __version__,
         "git hash": _git("rev-parse", "--short", "HEAD"),
         "commit date": _git("show", "-s", "--format=%cd", "HEAD"),
     }
