@@ -1,6 +1,11 @@
-"""A contender, ``<engine>:<variant>``, built and ready to decode."""
+"""A contender, ``<engine>:<variant>``, built and ready to decode.
 
-from collections.abc import Callable
+``ours`` may ask for parts of :mod:`espnet_mtla.gpu`: ``ours+kernel+graph:mtla2``.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import methodcaller
 
@@ -8,7 +13,7 @@ import torch
 
 from bench.peers import authors, espnet, ours, tiled
 from bench.work import Case, Cost, Variant, step_cost, stock_step_cost
-from espnet_mtla import compat
+from espnet_mtla import compat, gpu
 from espnet_mtla.errors import InputError
 
 
@@ -21,16 +26,18 @@ class Contender:
         decoder: its decoder.
         cache_bytes: of a state that ``batch_score`` returned.
         cost: of a step, as the engine makes it.
+        parts: of :data:`espnet_mtla.gpu.PARTS`, which it asks for.
     """
 
     search: torch.nn.Module
     decoder: torch.nn.Module
     cache_bytes: Callable[[object], int]
     cost: Cost
+    parts: Sequence[str] = ()
 
     def decode(self, x: torch.Tensor, n_tokens: int) -> list:
         """Decode ``(B, T, D)`` to texts of ``n_tokens``."""
-        with torch.inference_mode():
+        with torch.inference_mode(), asking_for(self.parts):
             return self.search(x, maxlenratio=-float(n_tokens))
 
     @property
@@ -49,15 +56,34 @@ class Contender:
         return sum(m.weight.nbytes for m in packed)
 
 
+@contextmanager
+def asking_for(parts: Sequence[str]) -> Iterator[None]:
+    """Ask for these parts for GPUs and no others, whatever the environment asks for."""
+    before = os.environ.get(gpu.NAME)
+    os.environ[gpu.NAME] = ",".join(parts)
+    gpu.asked_for.cache_clear()
+    try:
+        yield
+    finally:
+        del os.environ[gpu.NAME]
+        if before is not None:
+            os.environ[gpu.NAME] = before
+        gpu.asked_for.cache_clear()
+
+
 def contender(
     name: str, case: Case, device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Contender:
     """Build one with random weights.
 
     Raises:
-        InputError: there is no such engine, or it lacks the variant, or the type.
+        InputError: there is no such engine, or it lacks the variant, the type or a
+            part for GPUs.
     """
     engine, _, kind = name.partition(":")
+    engine, *parts = engine.split("+")
+    if parts and (engine != "ours" or not set(parts) <= set(gpu.PARTS)):
+        raise InputError(f"{name}: give ours+kernel, ours+graph or ours+kernel+graph")
     if engine == "espnet" and not kind:
         decoder = espnet.decoder(case)
         nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
@@ -75,7 +101,7 @@ def contender(
             raise InputError(f"{name}: give ours, espnet, tiled or authors before ':'")
     decoder = decoder.eval().to(device, dtype)
     search = beam_search(engine, decoder, case, device, dtype)
-    return Contender(search, decoder, nbytes, cost)
+    return Contender(search, decoder, nbytes, cost, parts)
 
 
 OURS = ("ours", "espnet")

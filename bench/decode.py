@@ -23,10 +23,12 @@ from bench.tables import finish
 from bench.watch import prompts_timed, watched
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
+from espnet_mtla.decoder.graph import CAPTURES
 
 CONTENDERS_HELP = (
     "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
-    "its search); V is mha, mqa, gqa, mla or mtla<s>"
+    "its search), on a GPU ours+kernel:V, ours+graph:V or both; V is mha, mqa, gqa, "
+    "mla or mtla<s>"
 )
 
 
@@ -64,7 +66,8 @@ def compare(
     for name, c in built.items():
         n_steps = case.tokens - c.fills_first
         runs = zip(times[name]["runs"], prompts[name], strict=True)
-        step = statistics.median((run - prompt) / n_steps for run, prompt in runs)
+        steps = statistics.median(run - prompt for run, prompt in runs)
+        step = (steps - once[name]["capture_seconds"]) / n_steps
         result = {
             "name": name,
             "parameters": c.parameters(),
@@ -87,12 +90,14 @@ def compare(
 def survey(c: Contender, x: torch.Tensor, case: Case, device: str) -> dict:
     """Run a contender twice without timing it: warm-up, cache, memory, shares."""
     peak = machine.peak_memory(device, lambda: c.decode(x, case.tokens))
+    captured = CAPTURES.seconds
     with watched(c, device) as seen:
         c.decode(x, case.tokens)
     return {
         "cache_bytes": seen.pop("cache_bytes"),
         "peak_bytes": peak,
         "packed_bytes": c.packed_bytes(),
+        "capture_seconds": CAPTURES.seconds - captured,
         "shares": seen,
     }
 

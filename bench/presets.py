@@ -13,6 +13,12 @@ class Preset(NamedTuple):
 
 
 SHARED = ("ours:mha", "ours:mqa", "ours:gqa", "ours:mla", "ours:mtla2", "ours:mtla4")
+LATENT = ("mla", "mtla2", "mtla3")
+FOR_GPUS = (
+    *(f"ours+kernel:{variant}" for variant in LATENT),
+    *(f"ours+graph:{variant}" for variant in ("mha", "mqa", *LATENT)),
+    *(f"ours+kernel+graph:{variant}" for variant in LATENT),
+)
 TILED = tuple(name.replace("ours", "tiled") for name in (*SHARED, "ours:mtla3"))
 
 PRESETS = {
@@ -36,6 +42,6 @@ PRESETS = {
     # the paper's speech translation: 50000 fbank frames a batch, beam 50
     "paper-st": Preset(
         Case(utterances=25, beam=50, prompt=500, tokens=40),
-        (*SHARED, "ours:mtla3", *TILED),
+        (*SHARED, "ours:mtla3", *FOR_GPUS, *TILED),
     ),
 }

@@ -56,6 +56,8 @@ def decode_table(data: dict) -> str:
     )
     head = ["", "s", "ms/step", "hyp. steps/s", "RTFx", "cache MB", "peak MB"]
     head += ["matmul rate", "roofline", "outside scorers", "runs"]
+    captures = any(r.get("capture_seconds") for r in results)
+    head += ["captures s"] * captures
     rows = [
         [
             f"`{r['name']}`",
@@ -66,6 +68,7 @@ def decode_table(data: dict) -> str:
             percent(r["roofline"]),
             percent(r["shares"]["search_seconds"] / sum(r["shares"].values())),
             str(len(r["runs"])),
+            *[amount(r.get("capture_seconds"))] * captures,
         ]
         for r in results
     ]

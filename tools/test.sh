@@ -14,7 +14,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 failed=()
 "$bin/ruff" check . || failed+=("ruff check")
 "$bin/ruff" format --check . || failed+=("ruff format")
-mapfile -t scripts < <(find .ci/run egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
+mapfile -t scripts < <(find .ci/run bench egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
   -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
 "$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)
 "$bin/python" -m pytest -n 2 --dist loadfile "$@" || failed+=(pytest)

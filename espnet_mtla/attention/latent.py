@@ -171,7 +171,8 @@ class LatentAttention(LatentProjections, Attention):
         # scaled here, where it is narrower than behind the up-projection
         q_nope, q_rope = (q * self.scale for q in self._query(x))
         q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
-        query = torch.cat((self.linear_kv_b.absorb(q_nope), q_rope), dim=-1)  # (N, heads, r + d_r)
+        absorbed = self.linear_kv_b.absorb(q_nope)
+        query = torch.cat((absorbed, q_rope), dim=-1)  # (N, heads, r + d_r)
         if kernel := gpu.latent_kernel(x):
             out = kernel(query, prompt, buffer, at, self.rank)
         else:

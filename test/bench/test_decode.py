@@ -1,11 +1,14 @@
 import json
+import os
 
 import pytest
 import torch
 
 from bench import decode, tables
-from bench.contender import contender
+from bench.contender import Contender, contender
 from bench.work import Case, Variant
+from espnet_mtla import gpu
+from espnet_mtla.decoder.graph import CAPTURES
 
 SMALL = {
     "utterances": 2,
@@ -87,6 +90,57 @@ def test_figures(tmp_path, capsys):
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
 
+@pytest.mark.parametrize("asked", [None, "graph"])
+def test_parts_for_gpus_are_asked_for_by_name_alone(asked, monkeypatch):
+    if asked is None:
+        monkeypatch.delenv(gpu.NAME, raising=False)
+    else:
+        monkeypatch.setenv(gpu.NAME, asked)
+    gpu.asked_for.cache_clear()
+    seen = []
+    for parts in ("", "+kernel", "+graph", "+kernel+graph"):
+        c = contender(f"ours{parts}:mtla2", Case(**SMALL))
+        begins = c.decoder.batch_init_state
+
+        def first(*args, begins=begins):
+            seen.append([p for p in gpu.PARTS if gpu.asked_for(p)])
+            return begins(*args)
+
+        c.decoder.batch_init_state = first
+        c.decode(torch.randn(2, 7, SMALL["size"]), 3)
+    assert seen == [[], ["kernel"], ["graph"], ["kernel", "graph"]]
+    assert os.environ.get(gpu.NAME) == asked
+    assert gpu.asked_for("graph") == bool(asked)
+    gpu.asked_for.cache_clear()
+
+
+def test_captures_are_told_apart(monkeypatch):
+    case = Case(**SMALL)
+
+    def captures(c, x, n_tokens, decode=Contender.decode):
+        CAPTURES.seconds += 1e-4
+        return decode(c, x, n_tokens)
+
+    monkeypatch.setattr(Contender, "decode", captures)
+    limits = {"flops": 1e9, "bytes": 1e9}
+    (found,) = decode.compare(case, ["ours:mha"], limits=limits)["results"]
+    assert found["capture_seconds"] == pytest.approx(1e-4)
+    run = found["seconds"] - found["prompt_seconds"]
+    assert found["ms_step"] * case.tokens / 1e3 < run
+    about = {"threads": 1, "device": "-", "torch version": "-", "espnet version": "-"}
+    data = {
+        "case": vars(case),
+        "results": [found],
+        "ceilings": limits,
+        "machine": {**about, "date": "-", "git hash": "-"},
+        "dtype": "float32",
+        "encoder": {"seconds": 1.0},
+    }
+    assert "| captures s |" in tables.decode_table(data)
+    found["capture_seconds"] = 0.0
+    assert "captures" not in tables.decode_table(data)
+
+
 def test_budget_is_kept():
     case = Case(**SMALL)
     (result,) = decode.compare(case, ["ours:mha"], repeats=5, budget=1e-9)["results"]
@@ -100,6 +154,8 @@ def test_budget_is_kept():
         (["ours:mha2"], "no such variant"),
         (["theirs:mha"], "give ours, espnet, tiled or authors"),
         (["authors:mla"], "give tiled:"),
+        (["tiled+graph:mla"], "give ours.kernel, ours.graph"),
+        (["ours+graf:mla"], "give ours.kernel, ours.graph"),
     ],
 )
 def test_unknown_contenders(names, said):
