@@ -50,7 +50,7 @@ class Contender:
         return sum(p.numel() for p in self.decoder.parameters())
 
     def packed_bytes(self) -> int:
-        """Bytes of weights that the last search packed for the CPU, held besides."""
+        """Bytes of weights that searches packed for the CPU, held besides."""
         modules = self.decoder.modules()
         packed = [m for m in modules if getattr(m, "packed", None) is not None]
         return sum(m.weight.nbytes for m in packed)
@@ -82,8 +82,8 @@ def contender(
     """
     engine, _, kind = name.partition(":")
     engine, *parts = engine.split("+")
-    if parts and (engine != "ours" or not set(parts) <= set(gpu.PARTS)):
-        raise InputError(f"{name}: give ours+kernel, ours+graph or ours+kernel+graph")
+    if parts:
+        check_parts(name, engine, parts, kind, device)
     if engine == "espnet" and not kind:
         decoder = espnet.decoder(case)
         nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
@@ -102,6 +102,22 @@ def contender(
     decoder = decoder.eval().to(device, dtype)
     search = beam_search(engine, decoder, case, device, dtype)
     return Contender(search, decoder, nbytes, cost, parts)
+
+
+def check_parts(
+    name: str, engine: str, parts: Sequence[str], kind: str, device: str
+) -> None:
+    """Refuse a name under which nothing else would be measured than without parts.
+
+    Raises:
+        InputError: not parts of ours, or where they do nothing.
+    """
+    if engine != "ours" or "+".join(parts) not in ("kernel", "graph", "kernel+graph"):
+        raise InputError(f"{name}: give ours+kernel, ours+graph or ours+kernel+graph")
+    if not device.startswith("cuda"):
+        raise InputError(f"{name}: parts for GPUs need --device cuda")
+    if "kernel" in parts and Variant.parse(kind).kind not in ("mla", "mtla"):
+        raise InputError(f"{name}: the kernels are of mla and mtla")
 
 
 OURS = ("ours", "espnet")

@@ -13,6 +13,7 @@ import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import torch
 
@@ -56,7 +57,14 @@ def compare(
     x = torch.randn(case.utterances, case.prompt, case.size).to(device, kind)
     built = {name: contender(name, case, device, kind) for name in names}
     once = {name: survey(c, x, case, device) for name, c in built.items()}
-    bodies = {n: lambda c=c: c.decode(x, case.tokens) for n, c in built.items()}
+    captures: dict[str, list[float]] = {name: [] for name in names}
+
+    def decode(name: str) -> None:
+        before = CAPTURES.seconds
+        built[name].decode(x, case.tokens)
+        captures[name].append(CAPTURES.seconds - before)
+
+    bodies = {name: partial(decode, name) for name in built}
     with contextlib.ExitStack() as stack:
         prompts = {
             n: stack.enter_context(prompts_timed(c, device)) for n, c in built.items()
@@ -65,14 +73,16 @@ def compare(
     results = []
     for name, c in built.items():
         n_steps = case.tokens - c.fills_first
-        runs = zip(times[name]["runs"], prompts[name], strict=True)
-        steps = statistics.median(run - prompt for run, prompt in runs)
-        step = (steps - once[name]["capture_seconds"]) / n_steps
+        runs = zip(times[name]["runs"], prompts[name], captures[name], strict=True)
+        step = statistics.median(
+            (run - prompt - capture) / n_steps for run, prompt, capture in runs
+        )
         result = {
             "name": name,
             "parameters": c.parameters(),
             **times[name],
             "prompt_seconds": statistics.median(prompts[name]),
+            "capture_seconds": statistics.median(captures[name]),
             "ms_step": 1e3 * step,
             "hyp_steps_s": case.n_hyp / step,
             "rtfx": case.speech_seconds / times[name]["seconds"],
@@ -90,14 +100,12 @@ def compare(
 def survey(c: Contender, x: torch.Tensor, case: Case, device: str) -> dict:
     """Run a contender twice without timing it: warm-up, cache, memory, shares."""
     peak = machine.peak_memory(device, lambda: c.decode(x, case.tokens))
-    captured = CAPTURES.seconds
     with watched(c, device) as seen:
         c.decode(x, case.tokens)
     return {
         "cache_bytes": seen.pop("cache_bytes"),
         "peak_bytes": peak,
         "packed_bytes": c.packed_bytes(),
-        "capture_seconds": CAPTURES.seconds - captured,
         "shares": seen,
     }
 

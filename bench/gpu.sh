@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU: tests of the parts for it, then the benchmarks, one JSON each.
-#   bench/gpu.sh [FOLDER]     results go to FOLDER (bench/results)
+#   bench/gpu.sh [FOLDER]     results go to FOLDER (bench/results of this tree)
 # A Python with the package's requirements has to be first on the PATH. A benchmark whose JSON is
 # in FOLDER is not run again; one that fails is named at the end, and the others run.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
-out=${1:-bench/results}
-mkdir -p "$out"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if (($# > 1)) || [[ ${1-} == -* ]]; then
+  echo "usage: bench/gpu.sh [FOLDER]" >&2
+  exit 2
+fi
+out=${1:-$root/bench/results}
+mkdir -p "$out" && out=$(cd "$out" && pwd) || exit
+cd "$root" || exit
 failed=()
 
 # measure NAME MODULE [OPTIONS]
@@ -23,10 +28,10 @@ export PYTHONUNBUFFERED=1
 echo "== tests"
 TRITON_INTERPRET=0 python -m pytest test/espnet_mtla/attention/kernel_cases.py || failed+=(kernels)
 python -m pytest test/espnet_mtla/decoder/test_graph.py || failed+=(graphs)
-measure decode-paper-st-cuda-bfloat16 decode --preset paper-st --dtype bfloat16 --budget 20
+measure decode-paper-st-cuda-bfloat16 decode --preset paper-st --dtype bfloat16
 measure train-cuda-bfloat16 train --dtype bfloat16
 measure train-attention-cuda-bfloat16 train --dtype bfloat16 --attention --prompts 500 2000
-measure decode-paper-st-cuda-float32 decode --preset paper-st --budget 20
+measure decode-paper-st-cuda-float32 decode --preset paper-st
 if ((${#failed[@]})); then
   echo "gpu.sh: failed: ${failed[*]}" >&2
   exit 1

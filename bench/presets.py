@@ -13,7 +13,7 @@ class Preset(NamedTuple):
 
 
 SHARED = ("ours:mha", "ours:mqa", "ours:gqa", "ours:mla", "ours:mtla2", "ours:mtla4")
-LATENT = ("mla", "mtla2", "mtla3")
+LATENT = ("mla", "mtla2", "mtla3")  # the kernels' variants
 FOR_GPUS = (
     *(f"ours+kernel:{variant}" for variant in LATENT),
     *(f"ours+graph:{variant}" for variant in ("mha", "mqa", *LATENT)),

@@ -1,11 +1,8 @@
 """oneDNN's matrix products, where a search on a CPU is faster with them.
 
-Weights go through the operators that ``torch.compile`` calls too; they are not public,
-so where they are missing (:data:`AVAILABLE`) the product is PyTorch's own.
+They are the operators that ``torch.compile`` calls too; they are not public, so where
+they are missing (:data:`AVAILABLE`) everything is PyTorch's own product.
 """
-
-from contextlib import contextmanager
-from functools import cache
 
 import torch
 
@@ -45,43 +42,13 @@ def linear(
 
 
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Multiply matrices, ``(B, ..., m, k)`` by ``(B, ..., k, n)``: ``a @ b``."""
+    """Multiply few large matrices, ``(B, ..., m, k)`` by ``(B, ..., k, n)``: ``a @ b``."""
     (m, k), n = a.shape[-2:], b.shape[-1]
-    if a.numel() * n < WORTH_IT or not (takes(a, b) and exact()):
+    if m * k * n < WORTH_IT or not takes(a, b):
         return a @ b
-    with _preferred():
-        if m * k * n < WORTH_IT:
-            return a @ b
-        # large ones one by one: a batch with transposed matrices is rearranged
-        out = a.new_empty(*a.shape[:-1], n)
-        parts = (t.flatten(0, -3) for t in (out, a, b))
-        for one, x, y in zip(*parts, strict=True):
-            torch.mm(x, y, out=one)
-        return out
-
-
-@contextmanager
-def _preferred():
-    """Have PyTorch call oneDNN for its float32 products, in all threads.
-
-    It does so where products may be made of bfloat16 numbers. Those are made on CPUs
-    with AMX; on others that choose float32 all the same, it is their faster library.
-    """
-    matmul = torch.backends.mkldnn.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
-
-
-@cache
-def exact() -> bool:
-    """Whether oneDNN's products under that setting have float32's precision here."""
-    wave = torch.arange(2**16, dtype=torch.float32).mul_(1.7).sin_()
-    a, b = wave.view(128, 512), wave.view(512, 128)
-    with torch.no_grad(), torch.autocast("cpu", enabled=False), _preferred():
-        got = a @ b
-    # 512 products of numbers up to 1: bfloat16 errs by some hundredths
-    return bool((got - a.double() @ b.double()).abs().max() < 1e-3)
+    out = a.new_empty(*a.shape[:-1], n)
+    parts = (t.flatten(0, -3) for t in (out, a, b))
+    for one, x, y in zip(*parts, strict=True):
+        dense = y if y.is_contiguous() or y.mT.is_contiguous() else y.contiguous()
+        one.copy_(linear(x, dense.mT))
+    return out

@@ -103,8 +103,7 @@ class LatentAttention(LatentProjections, Attention):
                 **options,
             )
             return self._combine(seen.squeeze(1).unflatten(1, (-1, self.n_heads)))
-        kv = self.linear_kv_b(latent).unflatten(-1, (self.n_heads, -1))
-        k_nope, v = kv.split((self.nope_width, self.value_width), dim=-1)
+        k_nope, v = self.linear_kv_b.keys_values(latent)
         k_rope = k_rope.unsqueeze(2).expand(-1, -1, self.n_heads, -1)
         out = F.scaled_dot_product_attention(
             torch.cat((q_nope, q_rope), dim=-1).transpose(1, 2),

@@ -27,6 +27,10 @@ class UpProjection(torch.nn.Linear):
         """``(heads, nope, r)`` and ``(heads, v, r)``."""
         return self.weight.unflatten(0, (self.n_heads, -1)).split(self.widths, dim=1)
 
+    def keys_values(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., r)`` to keys ``(..., heads, nope)`` and values ``(..., heads, v)``."""
+        return self(latent).unflatten(-1, (self.n_heads, -1)).split(self.widths, -1)
+
     def absorb(self, query: torch.Tensor) -> torch.Tensor:
         """Turn queries of keys into such of latents.
 

@@ -111,7 +111,8 @@ class FastBeamSearch(compat.batch_beam_search()):
         part_scores, part_states = self.score_partial(slots, ids, slots.xs)
         for k in self.part_scorers:
             total.add_(part_scores[k], alpha=self.weights[k])
-        total.add_(slots.score.masked_fill(~slots.active, empty).view(-1, 1))
+        total.add_(slots.score.view(-1, 1))
+        total.masked_fill_(~slots.active.view(-1, 1), empty)
         n_utt = len(slots.score)
         score, top_ids = total.view(n_utt, -1).topk(self.beam_size, dim=-1)
         flat = top_ids

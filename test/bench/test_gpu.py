@@ -25,18 +25,19 @@ def run(tmp_path):
     python.chmod(0o755)
     calls = tmp_path / "calls"
 
-    def run(broken="none"):
+    def run(*folder, broken="none"):
         path = f"{python.parent}:{os.environ['PATH']}"
         env = {**os.environ, "PATH": path, "CALLS": str(calls), "BROKEN": broken}
         done = subprocess.run(
-            ["bash", SCRIPT, tmp_path / "results"],
+            ["bash", SCRIPT, *(folder or ["results"])],
+            cwd=tmp_path,
             env=env,
             capture_output=True,
             text=True,
             check=False,
         )
-        seen = calls.read_text().splitlines()
-        calls.unlink()
+        seen = calls.read_text().splitlines() if calls.exists() else []
+        calls.unlink(missing_ok=True)
         return done, seen
 
     return run
@@ -55,9 +56,15 @@ def test_every_marker_of_a_gpu_is_measured_once(run, tmp_path):
 
 
 def test_one_that_fails_is_named_and_the_others_run(run):
-    done, seen = run("bench.train")
+    done, seen = run(broken="bench.train")
     assert done.returncode == 1
     assert "failed: train-cuda-bfloat16 train-attention-cuda" in done.stderr
     assert "bench.decode" in seen[-1]
     done, seen = run()
     assert done.returncode == 0 and len(seen) == 4
+
+
+@pytest.mark.parametrize("words", [["--help"], ["one", "two"], ["/proc/none"]])
+def test_what_is_no_folder_runs_nothing(run, words):
+    done, seen = run(*words)
+    assert done.returncode != 0 and done.stderr and not seen

@@ -282,6 +282,40 @@ def test_a_beam_wider_than_the_vocabulary():
         assert float(alone[-1].score) > IMPOSSIBLE
 
 
+@pytest.mark.parametrize(
+    ("scorers", "dtype"),
+    [
+        ("decoder", torch.float32),
+        ("decoder", torch.float64),
+        ("ctc", torch.float32),
+        ("ctc-only", torch.float32),
+    ],
+)
+def test_impossible_hypotheses_are_espnets_too(scorers, dtype):
+    """Whatever extends an empty slot scores the same: nothing is added to it."""
+    x, sizes = utterances(n_utt=2)
+    theirs, ours = searches(SCORERS[scorers], 20, vocab=5)
+    for search in (theirs, ours):
+        search.to(dtype)
+    compare(theirs, ours, x.to(dtype), x_lengths=sizes)
+
+
+def test_what_is_no_number_behind_the_end_is_not_seen():
+    """A scorer may make nothing of a text that is over."""
+    theirs, ours = searches({"decoder": 1.0}, 4, vocab=13)
+    decoder = ours.scorers["decoder"]
+    score = decoder.batch_score
+
+    def blind(ys, *args, **kwargs):
+        scores, states = score(ys, *args, **kwargs)
+        over = (ys[:, 1:] == 12).any(1)
+        return scores.masked_fill(over[:, None], torch.nan), states
+
+    decoder.batch_score = blind
+    x, sizes = utterances(n_utt=3)
+    compare(theirs, ours, x, x_lengths=sizes)
+
+
 @pytest.mark.parametrize("n_utt", [1, 4])
 def test_tokens_that_cannot_be(n_utt):
     vocab = 15
