@@ -122,6 +122,20 @@ def test_the_same_hypotheses_as_espnet(model, tmp_path, how):
     assert cost["source_elements"] is None  # a frame of a prompt is a token
 
 
+def test_a_quantised_model_decodes(model, tmp_path):
+    """To about the scores of the model as it is; in float32, which is all there is."""
+    _, options = model
+    options = [*options, "--dtype", "float32", "--ctc_weight", "0.3", "--output_dir"]
+    found = {}
+    for asked in ("true", "false"):
+        out = tmp_path / asked
+        inference("asr", [*options, str(out), "--quantize_asr_model", asked])
+        table = read_table(out / "1best_recog" / "score")
+        found[asked] = {key: float(value) for key, value in table.items()}
+    assert found["true"] == pytest.approx(found["false"], abs=0.5)
+    assert found["true"] != found["false"]
+
+
 def test_a_source_caches_numbers_of_its_own(model, tmp_path):
     _, options = model
     save_model(tmp_path, context="cross")
