@@ -7,6 +7,7 @@ in which order, with which arguments, and what a rerun does.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,17 @@ class Recipe:
 
     def call(self, command, nth=0):
         return [c for c in self.calls if c.split()[0] == command][nth]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible():
+    """Recipes can be interrupted though the shell runs the tests in the background.
+
+    Such a shell has its jobs ignore SIGINT, which their children inherit, and which
+    Bash does not undo.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
