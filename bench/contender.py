@@ -82,6 +82,10 @@ def contender(
     """
     engine, _, kind = name.partition(":")
     engine, *parts = engine.split("+")
+    if not kind and name != "espnet":
+        raise InputError(
+            f"{name}: give <engine>:<variant>, as in ours:mtla2, or espnet"
+        )
     if parts:
         check_parts(name, engine, parts, kind, device)
     if engine == "espnet" and not kind:
@@ -115,7 +119,9 @@ def check_parts(
     if engine != "ours" or "+".join(parts) not in ("kernel", "graph", "kernel+graph"):
         raise InputError(f"{name}: give ours+kernel, ours+graph or ours+kernel+graph")
     if not device.startswith("cuda"):
-        raise InputError(f"{name}: parts for GPUs need --device cuda")
+        raise InputError(
+            f"{name}: parts for GPUs need --device cuda; name other --contenders"
+        )
     if "kernel" in parts and Variant.parse(kind).kind not in ("mla", "mtla"):
         raise InputError(f"{name}: the kernels are of mla and mtla")
 

@@ -25,6 +25,7 @@ from bench.watch import prompts_timed, watched
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 from espnet_mtla.decoder.graph import CAPTURES
+from espnet_mtla.errors import InputError
 
 CONTENDERS_HELP = (
     "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
@@ -56,6 +57,9 @@ def compare(
     kind = machine.DTYPES[dtype]
     x = torch.randn(case.utterances, case.prompt, case.size).to(device, kind)
     built = {name: contender(name, case, device, kind) for name in names}
+    for name, c in built.items():
+        if case.tokens <= c.fills_first:
+            raise InputError(f"{name}: its first step caches prompts; give --tokens 2")
     once = {name: survey(c, x, case, device) for name, c in built.items()}
     captures: dict[str, list[float]] = {name: [] for name in names}
 

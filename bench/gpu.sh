@@ -9,6 +9,10 @@ if (($# > 1)) || [[ ${1-} == -* ]]; then
   echo "usage: bench/gpu.sh [FOLDER]" >&2
   exit 2
 fi
+if ! python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+  echo "gpu.sh: needs a GPU, and a Python on the PATH whose PyTorch finds it" >&2
+  exit 1
+fi
 out=${1:-$root/bench/results}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit
 cd "$root" || exit

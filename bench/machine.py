@@ -1,9 +1,11 @@
 """The machine under a benchmark: versions, ceilings, clocks, memory, JSON."""
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
     parser.add_argument(
         "--repeats", type=count, default=repeats, help=f"runs of each ({repeats})"
     )
-    parser.add_argument("--output", type=Path, help="JSON with every figure")
+    parser.add_argument("--output", type=json_file, help="JSON with every figure")
 
 
 def count(text: str) -> int:
@@ -41,15 +43,37 @@ def count(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """Return a number between 0 and 1 that an option was given."""
+    with contextlib.suppress(ValueError):
+        if 0.0 <= float(text) <= 1.0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+
+
+def json_file(text: str) -> Path:
+    """Return the path of a file to write, before anything is measured for it."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder: give a JSON file's path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise argparse.ArgumentTypeError(f"cannot make {path.parent}: {e}") from None
+    return path
+
+
 def set_up(device: str, threads: int) -> None:
     """Prepare for measuring: ``threads`` of the host, the same random weights.
 
     Raises:
         InputError: there is no such device here.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"--device {device}: give cpu, cuda or cuda:<n>")
+    if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: PyTorch finds no GPU here; give cpu")
-    if torch.device(device).index is not None:
+    if ":" in device:
         torch.cuda.set_device(device)
     torch.set_num_threads(threads)
     torch.manual_seed(0)

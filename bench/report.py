@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("readmes", nargs="*", type=Path, default=READMES)
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
     args = parser.parse_args(argv)
+    if not args.results.is_dir():
+        raise InputError(f"--results {args.results}: no such folder")
     for readme in args.readmes:
         print(f"{readme}: {fill(readme, args.results)} tables")
 

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m bench.scaling", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--axis", default="prompt", choices=AXES)
-    parser.add_argument("--values", nargs="+", type=int, help="lengths (default: some)")
+    parser.add_argument("--values", nargs="+", type=machine.count, help="lengths")
     parser.add_argument(
         "--contenders", nargs="+", default=SHARED, help=CONTENDERS_HELP, metavar="NAME"
     )

@@ -134,7 +134,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--attention", action="store_true", help="one attention without a decoder"
     )
-    parser.add_argument("--prompts", nargs="+", type=int, default=[DEFAULT.prompt])
+    parser.add_argument(
+        "--prompts", nargs="+", type=machine.count, default=[DEFAULT.prompt]
+    )
     add_options(parser, but=("prompt", "beam", "ctc_weight"))
     machine.add_options(parser)
     args = parser.parse_args(argv)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from bench import machine
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 
@@ -47,7 +48,9 @@ def add_options(parser: argparse.ArgumentParser, but: Sequence[str] = ()) -> Non
     """Add an option for each field of a case but those named."""
     for field in fields(Case):
         if field.name not in but:
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type)
+            option = f"--{field.name.replace('_', '-')}"
+            kind = machine.count if field.type is int else machine.share
+            parser.add_argument(option, type=kind)
 
 
 def chosen(args: argparse.Namespace, base: Case) -> Case:

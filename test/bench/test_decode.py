@@ -146,6 +146,15 @@ def test_captures_are_told_apart(monkeypatch):
     assert "captures" not in tables.decode_table(data)
 
 
+@pytest.mark.parametrize(
+    "words", ["--beam=0", "--prompt=x", "--ctc-weight=2", "--output=/", "--tokens=-1"]
+)
+def test_options_are_checked_before_anything_is_measured(words, capsys):
+    with pytest.raises(SystemExit):
+        decode.main([*OPTIONS, words])
+    assert f"argument {words.partition('=')[0]}" in capsys.readouterr().err
+
+
 def test_kernels_are_of_latent_variants():
     with pytest.raises(InputError, match="kernels are of mla and mtla"):
         contender("ours+kernel+graph:gqa", Case(**SMALL), device="cuda")
@@ -168,6 +177,10 @@ def test_budget_is_kept():
         (["ours+graf:mla"], "give ours.kernel, ours.graph"),
         (["ours+kernel+kernel:mla"], "give ours.kernel, ours.graph"),
         (["ours+graph:mla"], "need --device cuda"),
+        (["mtla2"], "give <engine>:<variant>"),
+        (["espnet", "ours"], "ours: give <engine>:<variant>"),
+        (["tiled:mla", "--tokens=1"], "give --tokens 2"),
+        (["ours:mla", "--device=gpu"], "give cpu, cuda"),
     ],
 )
 def test_unknown_contenders(names, said):

@@ -37,6 +37,7 @@ def run(tmp_path):
             check=False,
         )
         seen = calls.read_text().splitlines() if calls.exists() else []
+        seen = [line for line in seen if line.startswith("-m ")]
         calls.unlink(missing_ok=True)
         return done, seen
 
@@ -62,6 +63,13 @@ def test_one_that_fails_is_named_and_the_others_run(run):
     assert "bench.decode" in seen[-1]
     done, seen = run()
     assert done.returncode == 0 and len(seen) == 4
+
+
+def test_without_a_gpu_nothing_is_run(run, tmp_path):
+    done, seen = run(broken="-c")
+    assert done.returncode == 1 and not seen
+    assert done.stderr.startswith("gpu.sh: needs a GPU")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("words", [["--help"], ["one", "two"], ["/proc/none"]])
