@@ -13,7 +13,8 @@ class Preset(NamedTuple):
 
 
 SHARED = ("ours:mha", "ours:mqa", "ours:gqa", "ours:mla", "ours:mtla2", "ours:mtla4")
-LATENT = ("mla", "mtla2", "mtla3")  # the kernels' variants
+# some of those that the kernels are of, and two whose steps can be captured alone
+LATENT = ("mla", "mtla2", "mtla3")
 FOR_GPUS = (
     *(f"ours+kernel:{variant}" for variant in LATENT),
     *(f"ours+graph:{variant}" for variant in ("mha", "mqa", *LATENT)),
