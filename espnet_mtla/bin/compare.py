@@ -33,9 +33,11 @@ def environment() -> dict[str, str]:
 
 def _git(*args: str) -> str:
     here = Path(__file__).parent
-    done = subprocess.run(
-        ["git", "-C", str(here), *args], capture_output=True, text=True, check=False
-    )
+    command = ["git", "-C", str(here), *args]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "no git here"
     return done.stdout.strip() or "not a git checkout"
 
 
