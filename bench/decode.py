@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import logging
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -19,6 +19,7 @@ import torch
 
 from bench import machine
 from bench.contender import Contender, contender
+from bench.peers import espnet
 from bench.presets import PRESETS
 from bench.tables import finish
 from bench.watch import prompts_timed, watched
@@ -43,6 +44,7 @@ def compare(
     repeats: int = 5,
     budget: float = float("inf"),
     limits: dict | None = None,
+    at: Callable[[str], object] = machine.nobody,
 ) -> dict:
     """Measure contenders on one case in turns.
 
@@ -50,17 +52,22 @@ def compare(
         names: of contenders, see :mod:`bench.peers`.
         budget: seconds after which a contender is not run again.
         limits: the machine's :func:`bench.machine.ceilings`.
+        at: told which contender is built, warmed up or timed next.
 
     Returns:
         ``case`` and ``results``, one for each contender.
     """
     kind = machine.DTYPES[dtype]
     x = torch.randn(case.utterances, case.prompt, case.size).to(device, kind)
-    built = {name: contender(name, case, device, kind) for name in names}
-    for name, c in built.items():
+    built, once = {}, {}
+    for name in names:
+        at(name)
+        built[name] = c = contender(name, case, device, kind)
         if case.tokens <= c.fills_first:
             raise InputError(f"{name}: its first step caches prompts; give --tokens 2")
-    once = {name: survey(c, x, case, device) for name, c in built.items()}
+    for name, c in built.items():
+        at(name)
+        once[name] = survey(c, x, case, device)
     captures: dict[str, list[float]] = {name: [] for name in names}
 
     def decode(name: str) -> None:
@@ -73,7 +80,7 @@ def compare(
         prompts = {
             n: stack.enter_context(prompts_timed(c, device)) for n, c in built.items()
         }
-        times = machine.take_turns(device, bodies, repeats, budget)
+        times = machine.take_turns(device, bodies, repeats, budget, at)
     results = []
     for name, c in built.items():
         n_steps = case.tokens - c.fills_first
@@ -116,19 +123,10 @@ def survey(c: Contender, x: torch.Tensor, case: Case, device: str) -> dict:
 
 def encode(case: Case, device: str, dtype: str, repeats: int) -> dict:
     """Time ESPnet's Transformer encoder, 12 layers of the same sizes, on its fbank."""
-    from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
-
-    encoder = TransformerEncoder(
-        80,
-        output_size=case.size,
-        attention_heads=case.heads,
-        linear_units=case.linear_units,
-        num_blocks=12,
-    )
-    encoder = encoder.eval().to(device, machine.DTYPES[dtype])
-    n_fbank = 4 * case.prompt + 3  # conv2d takes a quarter of it
-    x = torch.randn(case.utterances, n_fbank, 80).to(device, machine.DTYPES[dtype])
-    lengths = torch.full((case.utterances,), n_fbank, device=device)
+    kind = machine.DTYPES[dtype]
+    encoder = espnet.encoder(case, 12).eval().to(device, kind)
+    x, lengths = (t.to(device) for t in espnet.fbank(case))
+    x = x.to(kind)
 
     def body():
         with torch.inference_mode():
@@ -139,8 +137,8 @@ def encode(case: Case, device: str, dtype: str, repeats: int) -> dict:
     return {"seconds": statistics.median(seconds), "runs": seconds, "layers": 12}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print one case."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the options; ``contenders`` are the preset's unless named."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.decode",
         description=__doc__.partition("\n")[0],
@@ -159,31 +157,55 @@ def main(argv: Sequence[str] | None = None) -> None:
     machine.add_options(parser)
     add_options(parser)
     args = parser.parse_args(argv)
-    preset = PRESETS[args.preset]
-    case, names = chosen(args, preset.case), args.contenders or preset.contenders
+    args.contenders = args.contenders or PRESETS[args.preset].contenders
+    return args
+
+
+def measured(
+    args: argparse.Namespace,
+    without: Mapping[str, str] | None = None,
+    at: Callable[[str], object] = machine.nobody,
+) -> dict:
+    """Measure one case.
+
+    Args:
+        args: as :func:`parse` returns them.
+        without: contenders to leave out, and why.
+        at: told which contender is measured.
+    """
+    without = without or {}
+    case = chosen(args, PRESETS[args.preset].case)
     machine.set_up(args.device, args.threads)
     logging.disable(logging.WARNING)  # ESPnet's, of texts that reach their length
     about = machine.describe(args.device)
     limits = machine.ceilings(args.device, machine.DTYPES[args.dtype])
-    measured = compare(
+    encoder = encode(case, args.device, args.dtype, args.repeats)
+    found = compare(
         case,
-        names,
+        [name for name in args.contenders if name not in without],
         device=args.device,
         dtype=args.dtype,
         repeats=args.repeats,
         budget=args.budget,
         limits=limits,
+        at=at,
     )
-    data = {
+    return {
         "bench": "decode",
         "preset": args.preset,
         "machine": about,
         "dtype": args.dtype,
         "ceilings": limits,
-        "encoder": encode(case, args.device, args.dtype, args.repeats),
-        **measured,
+        "encoder": encoder,
+        **found,
+        "failed": {n: why for n, why in without.items() if n in args.contenders},
     }
-    finish(data, args.output, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print one case."""
+    args = parse(argv)
+    finish(measured(args), args.output, argv)
 
 
 if __name__ == "__main__":

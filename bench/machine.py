@@ -123,17 +123,23 @@ def clock(device: str, body: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
+def nobody(name: str) -> None:
+    """Hear who runs next, and do nothing about it."""
+
+
 def take_turns(
     device: str,
     bodies: Mapping[str, Callable[[], object]],
     repeats: int,
     budget: float = float("inf"),
+    at: Callable[[str], object] = nobody,
 ) -> dict[str, dict]:
     """Run every body ``repeats`` times, A B C A B C, so that drift meets all alike.
 
     Args:
         bodies: already warmed up.
         budget: seconds after which a body is not run again.
+        at: told who runs next.
 
     Returns:
         For each its runs in wall and CPU seconds, and their medians.
@@ -143,6 +149,7 @@ def take_turns(
     for _ in range(repeats):
         for name, body in bodies.items():
             if sum(wall[name]) < budget:
+                at(name)
                 seconds, used = clock(device, body)
                 wall[name].append(seconds)
                 cpu[name].append(used)

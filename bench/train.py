@@ -2,23 +2,23 @@
 
     python -m bench.train --output train.json
     python -m bench.train --attention --prompts 500 2000   # one attention, no decoder
-    python -m bench.train --prompts 250 500 1000 2000 --device cuda --dtype bfloat16
+    python -m bench.train --encoder 12 --device cuda --dtype bfloat16
 
 A step is forward and backward of the decoder stack from encoder outputs to a loss,
-teacher-forced. Contenders take turns after a warm-up; times are medians. Memory is the
+teacher-forced; with ``--encoder`` from the features that ESPnet's encoder reads. Contenders take turns after a warm-up; times are medians. Memory is the
 most that a step holds at a time beyond weights, gradients and inputs; operations are
 those that PyTorch's FlopCounterMode sees, products alone.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import machine
-from bench.peers import ours
+from bench.peers import espnet, ours
 from bench.tables import finish
 from bench.work import Case, Variant, add_options, chosen
 from espnet_mtla.bin import run
@@ -49,12 +49,29 @@ def contender(
     return model.train().to(device, dtype)
 
 
+class Stack(torch.nn.Module):
+    """ESPnet's encoder, and a decoder behind it."""
+
+    def __init__(self, encoder: torch.nn.Module, decoder: torch.nn.Module):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, x, x_lengths, tokens, n_tokens):
+        """See ``PromptDecoder.forward``; ``x`` are features."""
+        x, x_lengths, _ = self.encoder(x, x_lengths)
+        return self.decoder(x, x_lengths, tokens, n_tokens)
+
+
 def step(
     model: torch.nn.Module, case: Case, device: str, dtype: torch.dtype
 ) -> Callable[[], None]:
     """Return a function that makes one training step and leaves no gradients."""
-    x = torch.randn(case.utterances, case.prompt, case.size, device=device).to(dtype)
-    x_lengths = torch.full((case.utterances,), case.prompt, device=device)
+    if isinstance(model, Stack):
+        x, x_lengths = espnet.fbank(case)
+    else:
+        x = torch.randn(case.utterances, case.prompt, case.size)
+        x_lengths = torch.full((case.utterances,), case.prompt)
+    x, x_lengths = x.to(device, dtype), x_lengths.to(device)
     tokens = torch.randint(
         case.vocabulary, (case.utterances, case.tokens), device=device
     )
@@ -100,13 +117,19 @@ def compare(
     dtype: str,
     repeats: int,
     make_step: Callable = step,
+    encoder: int = 0,
+    at: Callable[[str], object] = machine.nobody,
 ) -> dict:
     """Measure training steps of one case; ``case`` and ``results``."""
     kind = machine.DTYPES[dtype]
     bodies: dict[str, Callable] = {}
     once: dict[str, dict] = {}
     for name in names:
+        at(name)
         model = contender(name, case, device, kind)
+        if encoder:
+            stack = Stack(espnet.encoder(case, encoder), model)
+            model = stack.train().to(device, kind)
         bodies[name] = make_step(model, case, device, kind)
         with FlopCounterMode(display=False) as counted:
             bodies[name]()
@@ -114,13 +137,17 @@ def compare(
             "peak_bytes": machine.peak_memory(device, bodies[name]),
             "flops": counted.get_total_flops(),
         }
-    times = machine.take_turns(device, bodies, repeats)
+    times = machine.take_turns(device, bodies, repeats, at=at)
     results = [{"name": name, **times[name], **once[name]} for name in names]
     return {"case": asdict(case), "results": results}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print one case for each prompt length."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the options.
+
+    Raises:
+        InputError: an encoder in front of an attention without a decoder.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m bench.train", description=__doc__.partition("\n")[0]
     )
@@ -135,33 +162,61 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--attention", action="store_true", help="one attention without a decoder"
     )
     parser.add_argument(
+        "--encoder",
+        type=machine.count,
+        default=0,
+        metavar="LAYERS",
+        help="train ESPnet's Transformer encoder with the decoder (default: none)",
+    )
+    parser.add_argument(
         "--prompts", nargs="+", type=machine.count, default=[DEFAULT.prompt]
     )
     add_options(parser, but=("prompt", "beam", "ctc_weight"))
     machine.add_options(parser)
     args = parser.parse_args(argv)
+    if args.encoder and args.attention:
+        raise InputError("--encoder: --attention is of one attention alone")
+    return args
+
+
+def measured(
+    args: argparse.Namespace,
+    without: Mapping[str, str] | None = None,
+    at: Callable[[str], object] = machine.nobody,
+) -> dict:
+    """Measure one case for each prompt length; see :func:`bench.decode.measured`."""
+    without = without or {}
     machine.set_up(args.device, args.threads)
     case = chosen(args, DEFAULT)
     about = machine.describe(args.device)
     cases = [
         compare(
             replace(case, prompt=n),
-            args.contenders,
+            [name for name in args.contenders if name not in without],
             args.device,
             args.dtype,
             args.repeats,
             attention_step if args.attention else step,
+            args.encoder,
+            at,
         )
         for n in args.prompts
     ]
-    data = {
+    return {
         "bench": "train",
         "attention": args.attention,
+        "encoder": args.encoder,
         "machine": about,
         "dtype": args.dtype,
         "cases": cases,
+        "failed": {n: why for n, why in without.items() if n in args.contenders},
     }
-    finish(data, args.output, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print one case for each prompt length."""
+    args = parse(argv)
+    finish(measured(args), args.output, argv)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""ESPnet's stock ``TransformerDecoder``: source attention, layer outputs cached."""
+"""ESPnet's stock ``TransformerDecoder``: source attention, layer outputs cached.
+
+And its ``TransformerEncoder``, which stands in front of every decoder.
+"""
 
 from collections.abc import Callable
 
 import torch
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 
 from bench.peers.ours import IMPOSSIBLE
 from bench.work import Case
@@ -21,6 +25,28 @@ def decoder(case: Case) -> TransformerDecoder:
     with torch.no_grad():
         made.output_layer.bias[-1] = IMPOSSIBLE
     return made
+
+
+def encoder(case: Case, layers: int) -> TransformerEncoder:
+    """Return an encoder of fbank features with random weights."""
+    return TransformerEncoder(
+        N_FBANK,
+        output_size=case.size,
+        attention_heads=case.heads,
+        linear_units=case.linear_units,
+        num_blocks=layers,
+    )
+
+
+def fbank(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random features of a case's prompts, ``(B, frames, 80)``, and lengths."""
+    n_frames = 4 * case.prompt + 3  # conv2d takes a quarter of it
+    x = torch.randn(case.utterances, n_frames, N_FBANK)
+    return x, torch.full((case.utterances,), n_frames)
+
+
+N_FBANK = 80
+"""Channels of the features."""
 
 
 def cache_bytes(case: Case, dtype: torch.dtype) -> Callable[[list], int]:
