@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.tables import labels_and_figures, where
+from bench.layout import where
+from bench.tables import labels_and_figures
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 

@@ -13,14 +13,19 @@ class Preset(NamedTuple):
 
 
 SHARED = ("ours:mha", "ours:mqa", "ours:gqa", "ours:mla", "ours:mtla2", "ours:mtla4")
-# some of those that the kernels are of, and two whose steps can be captured alone
-LATENT = ("mla", "mtla2", "mtla3")
-FOR_GPUS = (
-    *(f"ours+kernel:{variant}" for variant in LATENT),
-    *(f"ours+graph:{variant}" for variant in ("mha", "mqa", *LATENT)),
-    *(f"ours+kernel+graph:{variant}" for variant in LATENT),
+PAPER = ("mha", "mla", "mtla2", "mtla3")
+"""Variants whose times and memory the paper has."""
+ST = Case(utterances=25, beam=50, prompt=500, tokens=40)
+"""The paper's speech translation: 50000 fbank frames a batch, beam 50."""
+# each with every part for GPUs that it can have
+PARTS = (
+    *(f"{engine}:{v}" for v in ("mha", "mqa") for engine in ("ours", "ours+graph")),
+    *(
+        f"ours{parts}:{v}"
+        for v in ("mla", "mtla2")
+        for parts in ("", "+graph", "+kernel", "+kernel+graph")
+    ),
 )
-TILED = tuple(name.replace("ours", "tiled") for name in (*SHARED, "ours:mtla3"))
 
 PRESETS = {
     # one CPU thread, the setting in which the authors' engine was measured
@@ -30,7 +35,7 @@ PRESETS = {
             *SHARED,
             "authors:mtla2",
             "authors:mtla4",
-            *TILED[:-1],
+            *(name.replace("ours", "tiled") for name in SHARED),
             "espnet:mtla2",
             "espnet",
         ),
@@ -40,9 +45,13 @@ PRESETS = {
         Case(beam=10, ctc_weight=0.3, vocabulary=5000),
         ("ours:mtla2", "ours:mha", "espnet:mtla2", "espnet"),
     ),
-    # the paper's speech translation: 50000 fbank frames a batch, beam 50
-    "paper-st": Preset(
-        Case(utterances=25, beam=50, prompt=500, tokens=40),
-        (*SHARED, "ours:mtla3", *FOR_GPUS, *TILED),
+    "paper-st": Preset(ST, tuple(f"{e}:{v}" for e in ("tiled", "ours") for v in PAPER)),
+    "parts-500": Preset(ST, PARTS),
+    # as many frames in a batch
+    "parts-4000": Preset(Case(utterances=3, beam=50, prompt=4000, tokens=40), PARTS),
+    # few tokens: the stock decoder takes a second for each
+    "stock": Preset(
+        Case(utterances=25, beam=50, prompt=500, tokens=5),
+        ("espnet", "ours:mha", "ours:mtla2"),
     ),
 }

@@ -6,40 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import machine
+from bench.gpu_tables import profile_table, smoke_table
+from bench.layout import amount, missing, percent, setting, table, where
 from espnet_mtla.scoring.table import paper_figures
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a Markdown table: the first column to the left, others to the right."""
-    lines = [list(head), ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def amount(value: float | None, digits: int = 3) -> str:
-    """Round to significant digits, without an exponent; a dash for what is unknown."""
-    if value is None:
-        return "-"
-    text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e" in text else text
-
-
-def where(data: dict) -> str:
-    """Say in one line where, when and with what a benchmark was run."""
-    about = data["machine"]
-    threads = about["threads"]
-    return (
-        f"{about['device']}, {threads} thread{'s' * (threads != 1)}, {data['dtype']}, "
-        f"PyTorch {about['torch version']}, ESPnet {about['espnet version']}, "
-        f"{about['date'][:10]}, commit {about['git hash']}"
-    )
-
-
-def setting(case: dict) -> str:
-    """Say what was decoded or trained on, but for lengths that a table varies."""
-    return (
-        f"{case['vocabulary']} units, {case['layers']} layers of {case['size']}, "
-        f"{case['heads']} heads"
-    )
 
 
 def decode_table(data: dict) -> str:
@@ -109,6 +78,8 @@ def ratios(data: dict) -> str:
     head = [""]
     for base in bases:
         head += [f"x faster than `{base}`", "cache x smaller", "peak x smaller"]
+    parts = any(without_parts(name) in results for name in results)
+    head += ["x faster than without its parts"] * parts
     if paper:
         head += ["paper: faster than MHA", "paper: memory"]
     lines = []
@@ -117,11 +88,21 @@ def ratios(data: dict) -> str:
         for base in bases:
             for key in ("seconds", "cache_bytes", "peak_bytes"):
                 line.append(amount(results[base][key] / r[key]))
+        if parts:
+            plain = results.get(without_parts(name))
+            line.append(amount(plain["ms_step"] / r["ms_step"] if plain else None))
         if paper:
             figures = paper.get(name, {})
             line += [amount(figures.get(key)) for key in ("speedup", "reduction")]
         lines.append(line)
-    return table(head, lines) if bases else ""
+    return table(head, lines) if bases or parts else ""
+
+
+def without_parts(name: str) -> str | None:
+    """Name the contender without the parts for GPUs; None for one that has none."""
+    engine, _, variant = name.partition(":")
+    engine, plus, _ = engine.partition("+")
+    return f"{engine}:{variant}" if plus else None
 
 
 BASES = ("espnet", "tiled:mha", "authors:mtla2")
@@ -173,6 +154,8 @@ def train_table(data: dict) -> str:
             rows.append([*row, str(len(r["runs"]))])
     case = data["cases"][0]["case"]
     what = f"one attention of {case['size']}" if data["attention"] else setting(case)
+    if data.get("encoder"):
+        what += f" behind an encoder of {data['encoder']}"
     head = ["", "prompt frames", "s/step", "GFLOP", "peak MB"]
     head += ["x faster", "x smaller", "runs"]
     return (
@@ -197,11 +180,6 @@ def ctc_table(data: dict) -> str:
     return where(data) + ".\n\n" + table([*head, "x faster", "difference"], rows)
 
 
-def percent(share: float) -> str:
-    """Lay out a share."""
-    return f"{share:.0%}"
-
-
 def labels_and_figures(data: dict) -> list[tuple[str, list[str], list[float]]]:
     """What bars show: a unit, names and values for each panel."""
     if data["bench"] == "ctc":
@@ -218,7 +196,9 @@ TABLES: dict[str, Callable[[dict], str]] = {
     "ctc": ctc_table,
     "decode": decode_table,
     "decode brief": brief_table,
+    "profile": profile_table,
     "scaling": scaling_table,
+    "smoke": smoke_table,
     "train": train_table,
 }
 """How the figures of each benchmark, by its name in the JSON, are laid out."""
@@ -226,7 +206,7 @@ TABLES: dict[str, Callable[[dict], str]] = {
 
 def laid_out(data: dict, form: str = "") -> str:
     """Return a benchmark's table, and but for a brief one the command that made it."""
-    text = TABLES[f"{data['bench']} {form}".rstrip()](data)
+    text = TABLES[f"{data['bench']} {form}".rstrip()](data) + missing(data)
     return text if form else f"{text}\n\n```sh\n{data['command']}\n```"
 
 

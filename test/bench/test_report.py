@@ -83,3 +83,13 @@ def test_the_papers_ratios_stand_beside_ours():
     assert "| 4.29 | 6.58 |" in tables.ratios(data)
     del data["preset"]
     assert "4.29" not in tables.ratios(data)
+
+
+def test_parts_are_compared_with_what_lacks_them():
+    names = {"ours:mla": 3.0, "ours+graph:mla": 2.0, "ours+kernel:mtla2": 1.0}
+    sizes = {"seconds": 1.0, "cache_bytes": 8, "peak_bytes": 4}
+    rows = [{"name": n, "ms_step": t, **sizes} for n, t in names.items()]
+    text = tables.ratios({"results": rows})
+    assert "x faster than without its parts" in text
+    assert "| `ours:mla` | - |" in text and "| `ours+graph:mla` | 1.5 |" in text
+    assert "| `ours+kernel:mtla2` | - |" in text
