@@ -58,7 +58,8 @@ def look_for_gpu(at: Callable[[str], object]) -> None:
     Raises:
         InputError: PyTorch finds none.
     """
-    machine.set_up("cuda", 1)
+    if not torch.cuda.is_available():
+        raise InputError("PyTorch finds none")
     print(f"== {torch.cuda.get_device_name()}", flush=True)
 
 

@@ -113,8 +113,8 @@ def _inside(tells, function: Callable, arguments: tuple, limit: float) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's kind and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return (
-        f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-    )
+    """Return the first line of what an exception says, and but for ours its kind."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    if isinstance(error, InputError):
+        return lines[0]
+    return f"{type(error).__name__}: {lines[0][:200]}"
