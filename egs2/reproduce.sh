@@ -19,6 +19,7 @@ option corpora text "" "file that says where the real corpora are, a line \"name
 option recipes text "must_c/st1 xsum/sum1 ami/asr1 slurp/slu1" "recipes"
 option decoders text "mha mqa gqa mla mtla mtla:temporal_stride=3 mtla:temporal_stride=4" \
   "decoders, with options as in mha:context=cross or mla:q_lora_rank=64,kv_lora_rank=128"
+option seeds text 1 "seeds of training, as in \"1 2 3\": the tables have mean and spread of the scores"
 option run_args text "" \
   "further options of every run.sh, as in \"--ngpu 4 --nj 16\"; no value of theirs can hold spaces"
 
@@ -53,11 +54,18 @@ check_options() {
   fi
   words recipes "${opt[recipes]}"
   words decoders "${opt[decoders]}"
+  words seeds "${opt[seeds]}"
   words run_args "${opt[run_args]}"
-  if ((!${#recipes[@]} || !${#decoders[@]})); then fail "--recipes and --decoders: name at least one"; fi
+  if ((!${#recipes[@]} || !${#decoders[@]} || !${#seeds[@]})); then
+    fail "--recipes, --decoders and --seeds: name at least one"
+  fi
+  for arg in "${seeds[@]}"; do
+    [[ $arg =~ ^(0|[1-9][0-9]*)$ ]] || fail "--seeds: '$arg' is no whole number"
+  done
   for arg in "${run_args[@]}"; do
     if [[ ${arg%%=*} == --stage ]]; then stage_given=true; fi
     if [[ ${arg%%=*} == --expdir ]]; then fail "--run_args: leave out --expdir: tables are looked for in the recipes' exp"; fi
+    if [[ ${arg%%=*} == --seed ]]; then fail "--run_args: give --seeds in the place of --seed"; fi
   done
   mapfile -t known < <(cd "$egs2" && printf '%s\n' */*/run.sh | sed 's|/run\.sh$||')
   mapfile -t known_corpora < <(printf '%s\n' "${known[@]%/*}" | uniq)
@@ -81,7 +89,7 @@ as_the_paper() { # RECIPE
   esac
 }
 
-run_variant() { # RECIPE DECODER
+run_variant() { # RECIPE DECODER SEED
   local corpus=${1%/*} args=(--mini true) status=0 conf
   if [[ ${opt[mini]} == false ]]; then
     read -ra args <<<"$(as_the_paper "$1")"
@@ -92,12 +100,12 @@ run_variant() { # RECIPE DECODER
     conf=${2#*:}
     args+=(--decoder_args "${conf//,/ }")
   fi
-  echo "== $1 $2"
-  "$egs2/$1/run.sh" "${args[@]}" "${run_args[@]}" </dev/null &
+  echo "== $1 $2, seed $3"
+  "$egs2/$1/run.sh" "${args[@]}" --seed "$3" "${run_args[@]}" </dev/null &
   child=$!
   wait "$child" || status=$?
   child=''
-  if ((status)); then failed+=("$1 $2"); fi
+  if ((status)); then failed+=("$1 $2, seed $3"); fi
 }
 
 stopped() {
@@ -118,8 +126,11 @@ check_options
 results=exp/RESULTS.md
 if [[ ${opt[mini]} == true ]]; then results=exp/mini/RESULTS.md; fi
 for recipe in "${recipes[@]}"; do
-  # One that fails is no reason not to try the others.
-  for decoder in "${decoders[@]}"; do run_variant "$recipe" "$decoder"; done
+  # One that fails is no reason not to try the others. All decoders with one seed come before the
+  # next seed, so that what was stopped can be compared.
+  for seed in "${seeds[@]}"; do
+    for decoder in "${decoders[@]}"; do run_variant "$recipe" "$decoder" "$seed"; done
+  done
 done
 for recipe in "${recipes[@]}"; do
   echo "== $recipe: $egs2/$recipe/$results"

@@ -20,6 +20,12 @@ _TESTED = (
     "(1000 resamples)."
 )
 
+_SEEDS = (
+    "Where a row has several seeds, scores are their mean ± sample standard deviation, "
+    "time and memory those of the first; p (seeds): of a first score that differs from "
+    "that MHA's, by Welch's t-test."
+)
+
 
 def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str, dict]:
     """Lay out all tables of what was trained.
@@ -65,7 +71,9 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         described |= {k: mine[0].cost.get(k) for k in (*SETTING, "memory_is")}
         data["tables"].append(described | {"rows": table})
     tested = any(row.get("bleu_p") for t in data["tables"] for row in t["rows"])
-    lines += ["", f"{_RELATED} {_TESTED}" if tested else _RELATED]
+    seeded = any("seeds" in row for t in data["tables"] for row in t["rows"])
+    notes = [_RELATED, _TESTED if tested else "", _SEEDS if seeded else ""]
+    lines += ["", " ".join(filter(None, notes))]
     return "\n".join(lines + _error_counts(rows)) + "\n", data
 
 

@@ -1,10 +1,12 @@
 """The comparison table: our variants, and the paper's figures beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
+from statistics import fmean
 
 import yaml
 
+from espnet_mtla.scoring import seeds
 from espnet_mtla.scoring.trained import MEASURES, Trained
 from espnet_mtla.scoring.translation import bleu_p_values
 
@@ -20,8 +22,10 @@ def paper_figures(corpus: str, task: str) -> dict | None:
 def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
     """Compare variants with MHA of the same setting.
 
-    A speed-up, a reduction or a p-value is left out (None) where not exactly one
-    MHA was trained in the same way, with the same context, and decoded here.
+    Models that differ in their seed alone are one row: mean and spread of their
+    scores, time and memory of the first. A speed-up, a reduction or a p-value is left
+    out (None) where not exactly one MHA was trained in the same way, with the same
+    context, and decoded here.
 
     Args:
         rows: of one setting.
@@ -30,16 +34,18 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
     Returns:
         One dict a row, its keys the field names of ``RESULTS.json``.
     """
-    scores = MEASURES[rows[0].task].scores
-    bases = [_base(row, rows) for row in rows]
-    p_values = _p_values(rows, bases)
+    names = MEASURES[rows[0].task].scores
+    groups = seeds.grouped(rows)
+    bases = [_base(group, groups) for group in groups]
+    p_values = _p_values(groups, bases)
     table = []
-    for row, base, p_value in zip(rows, bases, p_values):
-        mha, cost = base and base.cost, row.cost
+    for group, base, p_value in zip(groups, bases, p_values):
+        row, mha = group[0], base and base[0].cost
+        cost = row.cost
         ours = {
             "decoder": row.label,
             "experiment": row.tag,
-            **{name: row.score.get(name) for name in scores},
+            **_scores(group, names),
             "seconds": cost["seconds"],
             "speedup": mha and round(mha["seconds"] / cost["seconds"], 2),
             "average_memory": cost["average_memory"],
@@ -51,33 +57,67 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
             "source_elements": cost.get("source_elements"),
             "cache_bytes": cost["cache_bytes"],
         }
+        if base and base is not group and (found := _seeds_p(group, base, names)):
+            ours["seeds_p"] = found
         if row.task == "st":
             ours["bleu_p"] = p_value
         for name in ("intervals", "signature"):
-            if name in row.score:
+            if name in row.score and (name == "signature" or len(group) == 1):
                 ours[name] = row.score[name]
         if paper:
             theirs = paper["rows"].get(row.label, {})
-            for name in (*scores, "seconds", "speedup", "memory", "reduction"):
+            for name in (*names, "seconds", "speedup", "memory", "reduction"):
                 ours[f"paper_{name}"] = theirs.get(name)
         table.append(ours)
     return table
 
 
-def _base(row: Trained, rows: Sequence[Trained]) -> Trained | None:
-    alike = [r for r in rows if r.decoder == "mha" and r.training == row.training]
+def _scores(group: Sequence[Trained], names: Iterable[str]) -> dict:
+    """Of one model its scores; of several their means, spreads and values by seed."""
+    if len(group) == 1:
+        return {name: group[0].score.get(name) for name in names}
+    found: dict = {"seeds": [row.seed for row in group]}
+    for name in names:
+        values = seeds.scores(group, name)
+        found[name] = values and fmean(values)
+        found[f"{name}_spread"] = values and seeds.spread(values)
+        found[f"{name}_by_seed"] = values
+    return found
+
+
+def _seeds_p(
+    group: Sequence[Trained], base: Sequence[Trained], names: Iterable[str]
+) -> float | None:
+    """Whether the task's first score differs from MHA's, by the spread over seeds."""
+    name = next(iter(names))
+    ours, theirs = seeds.scores(group, name), seeds.scores(base, name)
+    return ours and theirs and seeds.difference_p(ours, theirs)
+
+
+def _base(
+    group: Sequence[Trained], groups: Sequence[Sequence[Trained]]
+) -> Sequence[Trained] | None:
+    alike = [
+        g
+        for g in groups
+        if g[0].decoder == "mha" and g[0].training == group[0].training
+    ]
     return alike[0] if len(alike) == 1 else None
 
 
-def _p_values(rows: Sequence[Trained], bases: list) -> list[float | None]:
-    """Of BLEU; None for what has no other row as its base, or another score."""
-    values: list[float | None] = [None] * len(rows)
-    for base in rows:
-        others = [i for i, b in enumerate(bases) if b is base and rows[i] is not base]
-        if base.task == "st" and others:
-            systems = [rows[i].texts("hyp") for i in others]
-            language = base.score.get("language", "")
-            texts = base.texts("ref"), base.texts("hyp")
+def _p_values(groups: Sequence[Sequence[Trained]], bases: list) -> list[float | None]:
+    """Of BLEU of single models; None for what has no other row as its base."""
+    values: list[float | None] = [None] * len(groups)
+    for base in groups:
+        others = [
+            i
+            for i, b in enumerate(bases)
+            if b is base and groups[i] is not base and len(groups[i]) == len(base) == 1
+        ]
+        if base[0].task == "st" and others:
+            systems = [groups[i][0].texts("hyp") for i in others]
+            language = base[0].score.get("language", "")
+            texts = base[0].texts("ref"), base[0].texts("hyp")
             found = bleu_p_values(*texts, systems, language)
             for i, value in zip(others, found):
                 values[i] = value
@@ -87,9 +127,11 @@ def _p_values(rows: Sequence[Trained], bases: list) -> list[float | None]:
 def markdown(table: list[dict], task: str) -> str:
     """Lay a comparison out as a Markdown table; what no row has has no column."""
     scores = [(name, field, 1, 2) for field, name in MEASURES[task].scores.items()]
+    scores.insert(1, ("p (seeds)", "seeds_p", 1, 3))
     if task == "st":
         scores.insert(1, ("p", "bleu_p", 1, 3))
     columns = [  # head, field, its unit, digits
+        ("seeds", "n_seeds", 1, 0),
         *scores,
         ("time s", "seconds", 1, 1),
         ("speed-up", "speedup", 1, 2),
@@ -106,6 +148,8 @@ def markdown(table: list[dict], task: str) -> str:
         ("paper: memory MiB", "paper_memory", 1, 0),
         ("paper: reduction", "paper_reduction", 1, 2),
     ]
+    if any("seeds" in r for r in table):
+        table = [r | {"n_seeds": len(r.get("seeds", [0]))} for r in table]
     columns = [c for c in columns if any(r.get(c[1]) is not None for r in table)]
     head = ["decoder"] + [c[0] for c in columns]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
@@ -114,10 +158,14 @@ def markdown(table: list[dict], task: str) -> str:
         cells = [r["decoder"]]
         if labels.count(r["decoder"]) > 1:  # told apart by how it was trained
             cells[0] += f" ({r['experiment']})"
-        cells += [_number(r.get(f), unit, digits) for _, f, unit, digits in columns]
+        cells += [_cell(r, *column[1:]) for column in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _number(value: float | None, unit: float, digits: int) -> str:
-    return "-" if value is None else f"{value / unit:.{digits}f}"
+def _cell(row: dict, field: str, unit: float, digits: int) -> str:
+    value, spread = row.get(field), row.get(f"{field}_spread")
+    if value is None:
+        return "-"
+    text = f"{value / unit:.{digits}f}"
+    return text if spread is None else f"{text} ± {spread / unit:.{digits}f}"

@@ -94,7 +94,8 @@ class Trained:
         score: what the scorer wrote.
         cost: what ``efficiency.json`` holds.
         training: what must be equal for two variants to differ in their
-            attention alone.
+            attention, and perhaps in their seed, alone.
+        seed: of the training.
     """
 
     task: str
@@ -108,6 +109,7 @@ class Trained:
     score: dict
     cost: dict
     training: str
+    seed: int
 
     @property
     def setting(self) -> tuple:
@@ -140,16 +142,16 @@ def label_of(config: dict) -> str:
 
 
 def training_of(config: dict) -> str:
-    """Describe a training without the decoder's variant, to compare it by.
+    """Describe a training without the decoder's variant and seed, to compare it by.
 
-    That is all of ``config.yaml`` but :data:`NOT_TRAINING`; of our decoders the
+    That is all else of ``config.yaml`` but :data:`NOT_TRAINING`; of our decoders the
     options that they share, of others theirs.
     """
     conf = config.get("decoder_conf") or {}
     if config.get("decoder") in OWN:
         conf = {name: conf.get(name, default) for name, default in COMMON.items()}
     rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
-    rest |= {"decoder": None, "decoder_conf": conf}
+    rest |= {"decoder": None, "decoder_conf": conf, "seed": None}
     return json.dumps(rest, sort_keys=True)
 
 
@@ -227,6 +229,7 @@ def _scored(experiment: Path, corpus: str | None) -> Iterator[Trained]:
             score=_json(result),
             cost=_json(efficiency),
             training=training_of(config),
+            seed=config.get("seed", 0),
         )
 
 
@@ -238,7 +241,7 @@ def _config(path: Path) -> dict:
 
 def _rank(row: Trained) -> tuple:
     order = [*OWN, row.decoder]
-    return (order.index(row.decoder), row.label, row.tag, str(row.scored))
+    return (order.index(row.decoder), row.label, row.seed, row.tag, str(row.scored))
 
 
 def _json(path: Path) -> dict:

@@ -88,7 +88,7 @@ def test_every_variant_of_the_papers_recipes(reproduce):
     assert (code, err) == (0, "")
     names = ["must_c/st1", "xsum/sum1", "ami/asr1", "slurp/slu1"]
     assert reproduce.calls == [
-        f"{name} --mini true --decoder {variant}"
+        f"{name} --mini true --decoder {variant} --seed 1"
         for name in names
         for variant in VARIANTS
     ]
@@ -109,13 +109,13 @@ def test_the_real_corpora_as_the_paper_s(reproduce, corpora, tmp_path):
     firsts = reproduce.calls[:: len(VARIANTS)]
     disk = tmp_path / "the disk"
     assert firsts == [
-        f"must_c/st1 --pretrain_asr true --must_c {disk}/must_c --decoder mha",
-        f"xsum/sum1 --xsum {disk}/xsum --decoder mha",
+        f"must_c/st1 --pretrain_asr true --must_c {disk}/must_c --decoder mha --seed 1",
+        f"xsum/sum1 --xsum {disk}/xsum --decoder mha --seed 1",
         (
             "ami/asr1 --asr_config conf/train_asr_wavlm.yaml --feats_normalize none"
-            f" --ami {disk}/ami --decoder mha"
+            f" --ami {disk}/ami --decoder mha --seed 1"
         ),
-        f"slurp/slu1 --slurp {disk}/slurp --decoder mha",
+        f"slurp/slu1 --slurp {disk}/slurp --decoder mha --seed 1",
     ]
     assert out[-2] == f"== slurp/slu1: {reproduce.egs2}/slurp/slu1/exp/RESULTS.md"
 
@@ -128,11 +128,21 @@ def test_a_choice_with_options_for_every_run(reproduce):
     variants = ["mla --decoder_args q_lora_rank=64 kv_lora_rank=128"]
     variants += ["mha --decoder_args context=cross"]
     assert reproduce.calls == [
-        f"{name} --mini true --decoder {variant} --ngpu 0"
+        f"{name} --mini true --decoder {variant} --seed 1 --ngpu 0"
         for name in ("librispeech/asr1", "must_c/asr1")
         for variant in variants
     ]
-    assert out[0] == "== librispeech/asr1 mla:q_lora_rank=64,kv_lora_rank=128"
+    assert out[0] == "== librispeech/asr1 mla:q_lora_rank=64,kv_lora_rank=128, seed 1"
+
+
+def test_every_decoder_with_one_seed_before_the_next(reproduce):
+    options = ["--recipes", "xsum/sum1", "--decoders", "mla mha", "--seeds", "3 1"]
+    assert reproduce.run("--mini", "true", *options)[0] == 0
+    assert reproduce.calls == [
+        f"xsum/sum1 --mini true --decoder {decoder} --seed {seed}"
+        for seed in (3, 1)
+        for decoder in ("mla", "mha")
+    ]
 
 
 def test_what_fails_is_named_and_the_others_go_on(reproduce):
@@ -146,8 +156,9 @@ def test_what_fails_is_named_and_the_others_go_on(reproduce):
     )
     assert code == 1 and len(reproduce.calls) == 9
     assert err.splitlines()[-1] == (
-        "reproduce.sh: failed: xsum/sum1 mqa; xsum/sum1 mla; slurp/slu1 mha;"
-        " slurp/slu1 mqa; slurp/slu1 mla; the same command tries them again"
+        "reproduce.sh: failed: xsum/sum1 mqa, seed 1; xsum/sum1 mla, seed 1;"
+        " slurp/slu1 mha, seed 1; slurp/slu1 mqa, seed 1; slurp/slu1 mla, seed 1;"
+        " the same command tries them again"
     )
     # tables of what there is all the same
     assert [line for line in out if line.startswith("table")] == [
@@ -156,7 +167,7 @@ def test_what_fails_is_named_and_the_others_go_on(reproduce):
     ]
     older = "failed now, its row is of an earlier run, if it has one: "
     assert [line for line in out if line.startswith(older)] == [
-        older + name for name in ("mqa", "mla", "mha", "mqa", "mla")
+        f"{older}{name}, seed 1" for name in ("mqa", "mla", "mha", "mqa", "mla")
     ]
     reproduce.fault.unlink()
     assert reproduce.run("--mini", "true", *options)[0] == 0
@@ -218,7 +229,15 @@ def test_an_interrupt_reaches_the_recipe_and_ends_all(
         ),
         (
             ["--mini", "true", "--recipes", " "],
-            "--recipes and --decoders: name at least one",
+            "--recipes, --decoders and --seeds: name at least one",
+        ),
+        (
+            ["--mini", "true", "--seeds", "1 two"],
+            "--seeds: 'two' is no whole number",
+        ),
+        (
+            ["--mini", "true", "--run_args", "--seed 2"],
+            "--run_args: give --seeds in the place of --seed",
         ),
         *(
             (
@@ -275,7 +294,7 @@ def test_help_says_its_options(reproduce):
         "Usage: reproduce.sh --mini true | --corpora FILE [--name value ...]"
     )
     assert [line.split()[0] for line in out[1:]] == (
-        ["--mini", "--corpora", "--recipes", "--decoders", "--run_args"]
+        ["--mini", "--corpora", "--recipes", "--decoders", "--seeds", "--run_args"]
     )
 
 
@@ -296,7 +315,7 @@ def test_with_the_real_driver_it_goes_on_where_it_was(recipe):
     done = run()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "reproduce.sh: failed: must_c/st1 mtla:temporal_stride=3; "
+        "reproduce.sh: failed: must_c/st1 mtla:temporal_stride=3, seed 1; "
     )
     assert done.stdout.splitlines()[-1] == "|model|BLEU|"  # MHA's
     fault.unlink()

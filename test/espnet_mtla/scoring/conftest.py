@@ -50,6 +50,7 @@ def trained(tmp_path):
         options=None,
         decoding="decode",
         seed=0,
+        accum_grad=1,
         task="st",
         test_set="tst-COMMON.en-de",
         expdir="",
@@ -64,6 +65,7 @@ def trained(tmp_path):
         scored = folder / score_dir
         scored.mkdir(parents=True)
         conf = {"decoder": decoder, "decoder_conf": options or {}, "seed": seed}
+        conf |= {"accum_grad": accum_grad}
         (experiment / "config.yaml").write_text(yaml.safe_dump(conf))
         spent = COST | {"seconds": seconds, "average_memory": memory * 2**20} | cost
         (folder / "efficiency.json").write_text(json.dumps(spent))

@@ -34,9 +34,9 @@ def test_rows_are_compared_with_mha(trained, tmp_path):
 def test_only_what_was_trained_alike_is_compared(trained, tmp_path):
     """A second MHA of other sizes is nobody's baseline but its own."""
     trained("a", "mha", 20.0, 200)
-    trained("b", "mha", 80.0, 800, seed=7)
-    trained("c", "mla", 20.0, 200, seed=7)
-    trained("d", "mla", 10.0, 100, seed=9)
+    trained("b", "mha", 80.0, 800, accum_grad=7)
+    trained("c", "mla", 20.0, 200, accum_grad=7)
+    trained("d", "mla", 10.0, 100, accum_grad=9)
     table = comparison(find_trained([tmp_path]), None)
     assert [r["speedup"] for r in table] == [1.0, 1.0, 4.0, None]
     assert [r["bleu_p"] for r in table] == [None, None, 1.0, None]
@@ -85,9 +85,17 @@ def test_p_values_are_of_each_row_against_its_own_mha(trained, tmp_path):
 
     texts = {"a": noisy(0.1), "b": noisy(0.6), "c": noisy(0.2), "d": noisy(0.15)}
     decoders = {"a": ("mha", 1), "b": ("mha", 2), "c": ("mla", 1), "d": ("mqa", 2)}
-    for tag, (decoder, seed) in decoders.items():
+    for tag, (decoder, accum_grad) in decoders.items():
         hyps = texts[tag]
-        trained(tag, decoder, 1.0, 1, seed=seed, references=refs, hypotheses=hyps)
+        trained(
+            tag,
+            decoder,
+            1.0,
+            1,
+            accum_grad=accum_grad,
+            references=refs,
+            hypotheses=hyps,
+        )
     table = comparison(find_trained([tmp_path]), None)
     found = {r["experiment"]: r["bleu_p"] for r in table}
     assert found["st_a"] is None and found["st_b"] is None
