@@ -194,7 +194,9 @@ def hyper_network(module: TemporalProjections, c: torch.Tensor) -> torch.Tensor:
             dtype=c.dtype,
         )
         row = [
-            torch.sigmoid(module.linear_c(pe) @ module.linear_p(c[i]))
+            torch.sigmoid(
+                module.gate_scale * (module.linear_c(pe) @ module.linear_p(c[i]))
+            )
             if i // s == j and i <= m
             else c.new_zeros(())
             for i in range(size)

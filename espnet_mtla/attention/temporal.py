@@ -6,6 +6,13 @@ of its newest token. A token sees the complete chunks before its own and the
 partial sum of its own chunk; teacher-forced, columns are the prompt's ``C`` chunks
 and one partial sum a token, of which those that complete a chunk are that chunk: so
 scores are ``L x (C + L)``, in one product.
+
+The weights ``w_i`` are learnt slowly. Before attention finds the prompt its frames are
+noise to the text, and the shortest way to less noise is to close their gates; with
+Adam a gate's score, a product of two sums of ``r`` numbers, would move by units in a
+step, and the sigmoid that closed once has no gradient to open again. So the score is
+scaled such that it moves about as fast as a single weight does (``docs/training.md``
+has the curves). ``linear_c`` can take in that factor, so the equations stay the paper's.
 """
 
 import torch
@@ -38,12 +45,18 @@ class TemporalProjections(LatentProjections):
         self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)
         self.linear_p = torch.nn.Linear(self.rank, hyper)
+        self.register_buffer("gate_scale", torch.tensor(hyper**-2.0))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        """Give weights that come without a scale, of version 0.1.0, a scale of 1."""
+        state_dict.setdefault(f"{prefix}gate_scale", torch.tensor(1.0))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk."""
         code = self.linear_c(embedding.to(latent.dtype))
         score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
-        return torch.sigmoid(score) * latent
+        return torch.sigmoid(score * self.gate_scale) * latent
 
 
 class TemporalLatentAttention(TemporalProjections, LatentAttention):
@@ -188,7 +201,7 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
             "hypernet_down.fc_c": "linear_c",
             "hypernet_down.fc_p": "linear_p",
         }
-        state = {}
+        state = {"gate_scale": torch.tensor(1.0)}
         for key, value in module.state_dict().items():
             prefix, name = key.rsplit(".", 1)
             if key != "wkv_b.bias":  # the authors' code never reads it

@@ -78,3 +78,35 @@ def test_incremental(theirs, n_prompt):
         got = ours.step(packed[:, at], part, prompt.unused, tail.layer(0), step)
         tail.length += 1
         torch.testing.assert_close(got, want[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_weights_from_before_gates_were_scaled(tmp_path):
+    """They have no scale, and stay what they were: the paper's equations unscaled."""
+    old = TemporalLatentAttention(40, attention_heads=2, temporal_stride=3)
+    assert 0 < old.gate_scale < 0.1
+    state = old.state_dict()
+    del state["gate_scale"]
+    torch.save(state, tmp_path / "old.pth")
+    new = TemporalLatentAttention(40, attention_heads=2, temporal_stride=3)
+    new.load_state_dict(torch.load(tmp_path / "old.pth"))
+    assert new.gate_scale == 1
+    text, prompt = torch.randn(2, 5, 40), torch.randn(2, 7, 40)
+    layout = new.layout(torch.tensor([7, 4]), 7, 5)
+    assert not torch.allclose(
+        new(text, prompt, layout), old(text, prompt, layout), atol=1e-3
+    )
+    old.gate_scale.fill_(1.0)
+    assert torch.equal(new(text, prompt, layout), old(text, prompt, layout))
+
+
+def test_linear_c_can_take_in_the_scale():
+    """So a scaled gate is the paper's, with other weights."""
+    ours = TemporalLatentAttention(40, attention_heads=2, temporal_stride=2)
+    for p in ours.parameters():
+        p.data.add_(torch.randn_like(p))
+    latent, embedding = torch.randn(3, 5, ours.rank), torch.randn(5, ours.rank)
+    want = ours._weigh(latent, embedding)
+    for p in ours.linear_c.parameters():
+        p.data.mul_(ours.gate_scale)
+    ours.gate_scale.fill_(1.0)
+    torch.testing.assert_close(ours._weigh(latent, embedding), want)
