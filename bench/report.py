@@ -18,7 +18,11 @@ from espnet_mtla.corpora.datadir import atomic_open, read_lines
 from espnet_mtla.errors import InputError
 
 ROOT = Path(__file__).parent.parent
-READMES = (ROOT / "README.md", ROOT / "bench" / "README.md")
+READMES = (
+    ROOT / "README.md",
+    ROOT / "bench" / "README.md",
+    ROOT / "docs" / "training.md",
+)
 BEGIN, END = "<!-- bench: ", "<!-- /bench -->"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import machine
 from bench.gpu_tables import profile_table, smoke_table
 from bench.layout import amount, missing, percent, setting, table, where
+from bench.learning_tables import attention_table, curves_table
 from espnet_mtla.scoring.table import paper_figures
 
 
@@ -193,7 +194,9 @@ def labels_and_figures(data: dict) -> list[tuple[str, list[str], list[float]]]:
 
 
 TABLES: dict[str, Callable[[dict], str]] = {
+    "attention": attention_table,
     "ctc": ctc_table,
+    "curves": curves_table,
     "decode": decode_table,
     "decode brief": brief_table,
     "profile": profile_table,
