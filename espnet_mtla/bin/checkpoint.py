@@ -44,7 +44,12 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
         options = conf.get("decoder_conf") or {}
         with torch.device("meta"):
             decoder = DECODERS[name](*given["embed.weight"].shape, **options)
-        wanted = decoder.state_dict()
+        # MTLA of version 0.1.0 has no scales of gates, and is loaded without
+        wanted = {
+            name: weight
+            for name, weight in decoder.state_dict().items()
+            if name in given or not name.endswith(".gate_scale")
+        }
     check_weights(wanted, given, f"{config} (decoder {name})", model)
 
 
@@ -125,14 +130,22 @@ def load_weights(path: str) -> dict[str, torch.Tensor]:
 
 
 def check_pretrained(init_param: str) -> None:
-    """Refuse an ``--init_param FILE:FROM:TO:EXCLUDE`` that would change nothing.
+    """Refuse an ``--init_param FILE:FROM:TO:EXCLUDE`` that would go wrong unsaid.
 
     Raises:
-        InputError: the file is missing or holds no weights named ``FROM``.
+        InputError: the file is missing, holds no weights named ``FROM``, or MTLA's of
+            version 0.1.0, whose gates are of another scale than a new model's.
     """
     path, prefix = (init_param.split(":") + [""])[:2]
-    names = load_weights(path)
-    if not any(name.startswith(prefix) for name in names):
+    names = [name for name in load_weights(path) if name.startswith(prefix)]
+    scaled = {n.removesuffix("gate_scale") for n in names if n.endswith("gate_scale")}
+    gates = {n.removesuffix("linear_c.weight") for n in names if ".linear_c.w" in n}
+    if gates - scaled:
+        raise InputError(
+            f"{path} holds an MTLA decoder of espnet_mtla 0.1.0, whose gates have no "
+            f"scale; start from its encoder alone, as in {path}:encoder:encoder"
+        )
+    if not names:
         raise InputError(
             f"{path} holds no weights of {prefix!r}: give a model that training saved, "
             "as valid.acc.ave.pth"

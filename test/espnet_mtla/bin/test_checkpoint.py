@@ -81,6 +81,20 @@ def test_pretrained_weights_must_be_there(saved):
         check_pretrained(f"{model}:encoder:encoder")
 
 
+def test_mtla_of_version_0_1_0_is_loaded_and_not_started_from(saved):
+    """It has no scales of gates, which are 1 when it is loaded (test_reference.py)."""
+    config, model = saved()
+    state = torch.load(model)
+    torch.save({k: v for k, v in state.items() if "gate_scale" not in k}, model)
+    check_checkpoint(config, model)
+    check_pretrained(f"{model}:encoder:encoder")
+    for what in ("", ":decoder:decoder", ":decoder.layers:decoder.layers"):
+        with pytest.raises(InputError, match="an MTLA decoder of espnet_mtla 0.1.0"):
+            check_pretrained(model + what)
+    torch.save(state, model)
+    check_pretrained(model)
+
+
 def test_a_checkpoint_that_was_cut_short_is_put_aside(saved, tmp_path):
     _, model = saved()
     checkpoint = tmp_path / "checkpoint.pth"
