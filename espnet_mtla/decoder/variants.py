@@ -55,4 +55,8 @@ class MTLADecoder(PromptDecoder):
 
     attention_class = TemporalLatentAttention
     source_class = TemporalLatentSource
-    options: ClassVar[dict] = {**MLADecoder.options, "temporal_stride": 2}
+    options: ClassVar[dict] = {
+        **MLADecoder.options,
+        "temporal_stride": 2,
+        "whole_chunks": False,
+    }
