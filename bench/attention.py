@@ -74,21 +74,22 @@ def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
 
     def weigh(self, latent, embedding):
         out = unwatched(self, latent, embedding)
-        gates.append(out.norm(dim=-1) / latent.norm(dim=-1))
+        # of frames, if there are any; texts stand elsewhere in each utterance
+        if embedding.dim() == 2 and len(embedding):
+            gates.append(out.norm(dim=-1) / latent.norm(dim=-1))
         return out
 
     def inside(hs_pad, hlens, ys_in_pad, ys_in_lens):
         calls.clear(), gates.clear()
         out = forward(hs_pad, hlens, ys_in_pad, ys_in_lens)
-        n_tokens, n_frames = ys_in_pad.shape[1], hs_pad.shape[1]
+        n_tokens = ys_in_pad.shape[1]
         layers = []
         for found in calls[1::2] if cross else calls:
             n_prompt = found.shape[-1] - (0 if cross else n_tokens)
             mass, entropy = shares(found, n_prompt, ys_in_lens, n_tokens)
             layers.append({"prompt": mass, "entropy": entropy})
-        frames = torch.arange(n_frames) < hlens[:, None]
-        of_prompt = [g for g in gates if g.shape[1] == n_frames and n_frames > n_tokens]
-        for layer, gate in zip(layers, of_prompt):
+        for layer, gate in zip(layers, gates):
+            frames = torch.arange(gate.shape[1]) < hlens[:, None]
             layer["closed"] = (gate[frames] < CLOSED).float().mean().item()
         batches.append(layers)
         return out

@@ -5,8 +5,9 @@
     python -m bench.gpu --rehearse --output /tmp/rehearsal    # tiny, on a CPU
 
 Groups of contenders are measured in the order of what they decide, one JSON each,
-written as soon as it is measured. What has a JSON is not measured again, so the same
-command goes on where time ran out. A group is a process of its own: one that crashes
+written as soon as it is measured. What has a JSON is not measured again, but for checks
+that failed, so the same command goes on where time ran out; on another card, give
+another folder. A group is a process of its own: one that crashes
 or hangs costs the others nothing, and is tried again without the contender at fault.
 """
 
@@ -122,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     skipped, failed = {}, {}
     for group in options.chosen:
         path = options.output / f"{group.name}.json"
-        if path.exists():
+        if path.exists() and not (group.module == "smoke" and failures(path)):
             continue
         left = options.seconds - (time.monotonic() - begin)
         if left < group.seconds:
@@ -134,6 +135,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if outcome.reason:
             (skipped if outcome.out_of_time else failed)[group.name] = outcome.reason
     report(options, skipped, failed, time.monotonic() - begin)
+
+
+def failures(path: Path) -> dict[str, str]:
+    """Return what failed in a group, and why."""
+    return machine.read(path)["failed"]
 
 
 def report(
@@ -152,7 +158,7 @@ def report(
         path = options.output / f"{group.name}.json"
         if path.exists():
             print(path)
-            for name, reason in machine.read(path)["failed"].items():
+            for name, reason in failures(path).items():
                 failed[f"{group.name}, {name}"] = reason
     for name, reason in skipped.items():
         print(f"not measured: {name}: {reason}")

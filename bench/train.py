@@ -5,9 +5,10 @@
     python -m bench.train --encoder 12 --device cuda --dtype bfloat16
 
 A step is forward and backward of the decoder stack from encoder outputs to a loss,
-teacher-forced; with ``--encoder`` from the features that ESPnet's encoder reads. Contenders take turns after a warm-up; times are medians. Memory is the
-most that a step holds at a time beyond weights, gradients and inputs; operations are
-those that PyTorch's FlopCounterMode sees, products alone.
+teacher-forced; with ``--encoder`` from the features that ESPnet's encoder reads.
+Contenders take turns after a warm-up; times are medians. Memory is the most that a step
+holds at a time beyond weights, gradients and inputs; operations are those that PyTorch's
+FlopCounterMode sees, products alone.
 """
 
 import argparse

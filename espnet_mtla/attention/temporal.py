@@ -59,7 +59,8 @@ class TemporalProjections(LatentProjections):
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Give weights that come without a scale, of version 0.1.0, a scale of 1."""
-        state_dict.setdefault(f"{prefix}gate_scale", torch.tensor(1.0))
+        if f"{prefix}linear_c.weight" in state_dict:  # not where a part is loaded
+            state_dict.setdefault(f"{prefix}gate_scale", torch.tensor(1.0))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:

@@ -136,11 +136,17 @@ def check_pretrained(init_param: str) -> None:
         InputError: the file is missing, holds no weights named ``FROM``, or MTLA's of
             version 0.1.0, whose gates are of another scale than a new model's.
     """
-    path, prefix = (init_param.split(":") + [""])[:2]
-    names = [name for name in load_weights(path) if name.startswith(prefix)]
-    scaled = {n.removesuffix("gate_scale") for n in names if n.endswith("gate_scale")}
-    gates = {n.removesuffix("linear_c.weight") for n in names if ".linear_c.w" in n}
-    if gates - scaled:
+    path, prefix, _, excluded = (init_param.split(":") + 3 * [""])[:4]
+    held = load_weights(path)
+    names = [name for name in held if name.startswith(prefix)]
+    unscaled = [
+        name
+        for name in names
+        if name.endswith(".linear_c.weight")
+        and name.replace("linear_c.weight", "gate_scale") not in held
+        and not any(name.startswith(e) for e in excluded.split(",") if e)
+    ]
+    if unscaled:
         raise InputError(
             f"{path} holds an MTLA decoder of espnet_mtla 0.1.0, whose gates have no "
             f"scale; start from its encoder alone, as in {path}:encoder:encoder"

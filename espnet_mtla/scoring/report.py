@@ -22,8 +22,9 @@ _TESTED = (
 
 _SEEDS = (
     "Where a row has several seeds, scores are their mean ± sample standard deviation, "
-    "time and memory those of the first; p (seeds): of a first score that differs from "
-    "that MHA's, by Welch's t-test."
+    "time and memory those of the first; p (seeds): how likely so large a difference of "
+    "the first score to that MHA's is where both have the same mean (Welch's t-test); "
+    "with few seeds a large p shows nothing."
 )
 
 

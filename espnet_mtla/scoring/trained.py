@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -145,14 +146,22 @@ def training_of(config: dict) -> str:
     """Describe a training without the decoder's variant and seed, to compare it by.
 
     That is all else of ``config.yaml`` but :data:`NOT_TRAINING`; of our decoders the
-    options that they share, of others theirs.
+    options that they share, of others theirs. What it started from may be of the same
+    seed.
     """
     conf = config.get("decoder_conf") or {}
     if config.get("decoder") in OWN:
         conf = {name: conf.get(name, default) for name, default in COMMON.items()}
     rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
     rest |= {"decoder": None, "decoder_conf": conf, "seed": None}
+    if start := rest.get("init_param"):
+        rest["init_param"] = [without_seed(path, config) for path in start]
     return json.dumps(rest, sort_keys=True)
+
+
+def without_seed(name: str, config: dict) -> str:
+    """Return a name that ``run.sh`` gave, without the seed of ``config`` in it."""
+    return re.sub(rf"_seed{config.get('seed', 0)}(?!\d)", "", name)
 
 
 def find_trained(paths: Iterable[Path], corpus: str | None = None) -> list[Trained]:
@@ -223,7 +232,7 @@ def _scored(experiment: Path, corpus: str | None) -> Iterator[Trained]:
             decoder=config.get("decoder") or "none",
             label=label_of(config),
             tag=experiment.name,
-            decoding=folder.parent.name,
+            decoding=without_seed(folder.parent.name, config),  # a language model's
             test_set=folder.name,
             scored=result.parent,
             score=_json(result),

@@ -99,6 +99,16 @@ def test_weights_from_before_gates_were_scaled(tmp_path):
     assert torch.equal(new(text, prompt, layout), old(text, prompt, layout))
 
 
+def test_weights_of_something_else_leave_the_scale():
+    """As ESPnet loads an encoder into a whole model, with ``strict=False``."""
+    module = TemporalLatentAttention(40, attention_heads=2)
+    scale = module.gate_scale.clone()
+    assert scale < 0.1
+    for state in ({}, {"linear_q.weight": module.linear_q.weight.detach()}):
+        module.load_state_dict(state, strict=False)
+        assert module.gate_scale == scale
+
+
 def test_linear_c_can_take_in_the_scale():
     """So a scaled gate is the paper's, with other weights."""
     ours = TemporalLatentAttention(40, attention_heads=2, temporal_stride=2)

@@ -91,8 +91,11 @@ def test_mtla_of_version_0_1_0_is_loaded_and_not_started_from(saved):
     for what in ("", ":decoder:decoder", ":decoder.layers:decoder.layers"):
         with pytest.raises(InputError, match="an MTLA decoder of espnet_mtla 0.1.0"):
             check_pretrained(model + what)
+    check_pretrained(f"{model}:::decoder")
+    check_pretrained(f"{model}:::encoder,decoder.layers")
     torch.save(state, model)
     check_pretrained(model)
+    check_pretrained(f"{model}:decoder.layers.0.self_attn.linear_c:x")
 
 
 def test_a_checkpoint_that_was_cut_short_is_put_aside(saved, tmp_path):

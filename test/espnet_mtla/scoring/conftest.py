@@ -51,6 +51,7 @@ def trained(tmp_path):
         decoding="decode",
         seed=0,
         accum_grad=1,
+        init_param=(),
         task="st",
         test_set="tst-COMMON.en-de",
         expdir="",
@@ -65,7 +66,7 @@ def trained(tmp_path):
         scored = folder / score_dir
         scored.mkdir(parents=True)
         conf = {"decoder": decoder, "decoder_conf": options or {}, "seed": seed}
-        conf |= {"accum_grad": accum_grad}
+        conf |= {"accum_grad": accum_grad, "init_param": list(init_param)}
         (experiment / "config.yaml").write_text(yaml.safe_dump(conf))
         spent = COST | {"seconds": seconds, "average_memory": memory * 2**20} | cost
         (folder / "efficiency.json").write_text(json.dumps(spent))

@@ -76,6 +76,31 @@ def test_seeds_are_one_row(trained, tmp_path):
     assert third.startswith("| mtla s=2 | 1 | 80.00 | - | 90.25 | 12.50 | 15.0 |")
 
 
+def test_what_a_model_started_from_or_is_fused_with_may_have_its_seed(
+    trained, tmp_path
+):
+    """As ``--pretrain_asr true`` and ``--use_lm true`` name them; seed 1 is not named."""
+    for decoder in ("mha", "mtla"):
+        for seed in (1, 2, 22):
+            named = "" if seed == 1 else f"_seed{seed}"
+            trained(
+                f"{decoder}{seed}",
+                decoder,
+                1.0,
+                1,
+                seed=seed,
+                init_param=[f"exp/asr_pretraining{named}/valid.pth:encoder:encoder"],
+                decoding=f"decode_lm_train{named}",
+                score={"bleu": 80.0 + seed},
+            )
+    rows = find_trained([tmp_path])
+    assert len({row.setting for row in rows}) == 1
+    assert [r["seeds"] for r in comparison(rows, None)] == [[1, 2, 22]] * 2
+    trained("other", "mha", 1.0, 1, seed=3, init_param=["exp/asr_pretraining_seed2/x"])
+    table = comparison(find_trained([tmp_path / "st_other"]) + rows, None)
+    assert len(table) == 3  # another seed's
+
+
 def test_a_seed_that_is_there_twice_is_told_apart(trained, tmp_path):
     for tag in "ab":
         trained(tag, "mha", 10.0, 100, seed=1)
