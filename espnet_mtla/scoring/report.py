@@ -72,7 +72,7 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         described |= {k: mine[0].cost.get(k) for k in (*SETTING, "memory_is")}
         data["tables"].append(described | {"rows": table})
     tested = any(row.get("bleu_p") for t in data["tables"] for row in t["rows"])
-    seeded = any("seeds" in row for t in data["tables"] for row in t["rows"])
+    seeded = any(len(row["seeds"]) > 1 for t in data["tables"] for row in t["rows"])
     notes = [_RELATED, _TESTED if tested else "", _SEEDS if seeded else ""]
     lines += ["", " ".join(filter(None, notes))]
     return "\n".join(lines + _error_counts(rows)) + "\n", data

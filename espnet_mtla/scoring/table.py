@@ -45,6 +45,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
         ours = {
             "decoder": row.label,
             "experiment": row.tag,
+            "seeds": [row.seed for row in group],
             **_scores(group, names),
             "seconds": cost["seconds"],
             "speedup": mha and round(mha["seconds"] / cost["seconds"], 2),
@@ -76,7 +77,7 @@ def _scores(group: Sequence[Trained], names: Iterable[str]) -> dict:
     """Of one model its scores; of several their means, spreads and values by seed."""
     if len(group) == 1:
         return {name: group[0].score.get(name) for name in names}
-    found: dict = {"seeds": [row.seed for row in group]}
+    found = {}
     for name in names:
         values = seeds.scores(group, name)
         found[name] = values and fmean(values)
@@ -131,7 +132,6 @@ def markdown(table: list[dict], task: str) -> str:
     if task == "st":
         scores.insert(1, ("p", "bleu_p", 1, 3))
     columns = [  # head, field, its unit, digits
-        ("seeds", "n_seeds", 1, 0),
         *scores,
         ("time s", "seconds", 1, 1),
         ("speed-up", "speedup", 1, 2),
@@ -148,16 +148,17 @@ def markdown(table: list[dict], task: str) -> str:
         ("paper: memory MiB", "paper_memory", 1, 0),
         ("paper: reduction", "paper_reduction", 1, 2),
     ]
-    if any("seeds" in r for r in table):
-        table = [r | {"n_seeds": len(r.get("seeds", [0]))} for r in table]
     columns = [c for c in columns if any(r.get(c[1]) is not None for r in table)]
-    head = ["decoder"] + [c[0] for c in columns]
+    seeds_differ = len({tuple(r["seeds"]) for r in table}) > 1
+    shown = seeds_differ or len(table[0]["seeds"]) > 1
+    head = ["decoder"] + ["seeds"] * shown + [c[0] for c in columns]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     labels = [r["decoder"] for r in table]
     for r in table:
         cells = [r["decoder"]]
         if labels.count(r["decoder"]) > 1:  # told apart by how it was trained
             cells[0] += f" ({r['experiment']})"
+        cells += [" ".join(map(str, r["seeds"]))] * shown
         cells += [_cell(r, *column[1:]) for column in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -56,7 +56,7 @@ def test_seeds_are_one_row(trained, tmp_path):
     table = comparison(find_trained([tmp_path]), None)
     assert [r["decoder"] for r in table] == ["mha", "mla", "mtla s=2"]
     mha, mla, mtla = table
-    assert mha["seeds"] == mla["seeds"] == [3, 4, 5] and "seeds" not in mtla
+    assert mha["seeds"] == mla["seeds"] == [3, 4, 5] and mtla["seeds"] == [4]
     for row, values in zip((mha, mla), bleu.values()):
         assert row["bleu"] == pytest.approx(statistics.mean(values))
         assert row["bleu_spread"] == pytest.approx(statistics.stdev(values))
@@ -71,9 +71,9 @@ def test_seeds_are_one_row(trained, tmp_path):
     assert head.startswith(
         "| decoder | seeds | BLEU | p (seeds) | chrF | TER | time s |"
     )
-    assert first.startswith("| mha | 3 | 93.00 ± 2.65 | - | 90.25 ± 0.00 |")
-    assert second.startswith(f"| mla | 3 | 80.33 ± 10.50 | {mla['seeds_p']:.3f} |")
-    assert third.startswith("| mtla s=2 | 1 | 80.00 | - | 90.25 | 12.50 | 15.0 |")
+    assert first.startswith("| mha | 3 4 5 | 93.00 ± 2.65 | - | 90.25 ± 0.00 |")
+    assert second.startswith(f"| mla | 3 4 5 | 80.33 ± 10.50 | {mla['seeds_p']:.3f} |")
+    assert third.startswith("| mtla s=2 | 4 | 80.00 | - | 90.25 | 12.50 | 15.0 |")
 
 
 def test_what_a_model_started_from_or_is_fused_with_may_have_its_seed(
@@ -99,6 +99,17 @@ def test_what_a_model_started_from_or_is_fused_with_may_have_its_seed(
     trained("other", "mha", 1.0, 1, seed=3, init_param=["exp/asr_pretraining_seed2/x"])
     table = comparison(find_trained([tmp_path / "st_other"]) + rows, None)
     assert len(table) == 3  # another seed's
+
+
+def test_seeds_are_shown_where_they_differ(trained, tmp_path):
+    trained("a", "mha", 10.0, 100, seed=7)
+    trained("b", "mla", 10.0, 100, seed=7)
+    table = comparison(find_trained([tmp_path]), None)
+    assert "seeds" not in markdown(table, "st")
+    trained("c", "mtla", 10.0, 100, seed=12)
+    lines = markdown(comparison(find_trained([tmp_path]), None), "st").splitlines()
+    assert lines[0].startswith("| decoder | seeds | BLEU | p |")
+    assert lines[4].startswith("| mtla s=2 | 12 | 80.00 | 1.000 |")
 
 
 def test_a_seed_that_is_there_twice_is_told_apart(trained, tmp_path):
