@@ -76,9 +76,8 @@ class TiledDecoder(TiledScorer):
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
         """Cache the prompts ``(B, T, D)``, not yet copied."""
-        state = self.decoder.batch_init_state(x)
-        self.n_frames = int(state.prompt.lengths.max())  # filled ones, if they are
-        return state
+        self.n_frames = x.shape[-2]
+        return self.decoder.batch_init_state(x)
 
     def _tile(self, state: DecoderState, n_hyp: int) -> TiledState:
         """Copy every prompt's cache for each of its hypotheses."""

@@ -55,8 +55,6 @@ class Attention(torch.nn.Module, ABC):
 
     stride: int = 1
     """Packed positions that share one cache slot."""
-    whole_chunks: bool = False
-    """Whether prompts are to be filled up to a multiple of ``stride``."""
     rope_width: int
     """Channels rotated by position."""
     chunk_width: int = 0
@@ -186,17 +184,6 @@ def positive(name: str, value: int, least: int = 1) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{name}={value!r}: give an integer of at least {least}")
-    return value
-
-
-def flag(name: str, value: bool) -> bool:
-    """Return an option that is true or false, or say what is wrong with it.
-
-    Raises:
-        InputError: ``value`` is neither.
-    """
-    if not isinstance(value, bool):
-        raise InputError(f"{name}={value!r}: give true or false")
     return value
 
 

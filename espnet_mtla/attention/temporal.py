@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from espnet_mtla.attention.contract import PromptPart, flag, positive
+from espnet_mtla.attention.contract import PromptPart, positive
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.projections import LatentProjections
@@ -31,8 +31,6 @@ class TemporalProjections(LatentProjections):
     Args:
         size: model width ``D``.
         temporal_stride: ``s``, positions merged into one cache slot.
-        whole_chunks: whether a decoder fills prompts up to whole chunks. The
-            paper does not: there the text completes a prompt's last chunk.
         options: those of the class it is mixed into.
 
     Raises:
@@ -40,17 +38,9 @@ class TemporalProjections(LatentProjections):
             :class:`LatentProjections` raises.
     """
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        temporal_stride: int = 2,
-        whole_chunks: bool = False,
-        **options,
-    ):
+    def __init__(self, size: int, *, temporal_stride: int = 2, **options):
         super().__init__(size, **options)
         self.stride = positive("temporal_stride", temporal_stride)
-        self.whole_chunks = flag("whole_chunks", whole_chunks)
         hyper = max(1, self.rank // 4)
         self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)

@@ -112,8 +112,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             )
             for _ in range(num_blocks)
         )
-        whole = context == "prompt" and self.attention.whole_chunks
-        self.fill = self.attention.stride if whole else 1
         # As fairseq's decoders: PyTorch's own start is smaller, and with it
         # attention finds the prompt an epoch later.
         for p in [*self.projector.parameters(), *self.layers.parameters()]:
@@ -141,22 +139,11 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         """The first layer's attention; all layers are of one variant and size."""
         return self.layers[0].self_attn
 
-    def _prompt(
-        self, x: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encoder output as layers see it, and its lengths; padding may hold anything.
-
-        With ``whole_chunks`` each utterance's last frame is repeated until its prompt
-        is a multiple of ``s``, so that every text begins a chunk.
-        """
-        frames = torch.arange(-(-x.shape[1] // self.fill) * self.fill, device=x.device)
-        if self.fill > 1:
-            last = (lengths - 1).clamp(min=0)[:, None]
-            source = torch.minimum(frames, last)[..., None]
-            x = x.gather(1, source.expand(-1, -1, x.shape[-1]))
-            lengths = -(-lengths // self.fill) * self.fill
+    def _prompt(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encoder output as layers see it; its padding may hold anything."""
+        frames = torch.arange(x.shape[1], device=x.device)
         padding = (frames >= lengths[:, None]).unsqueeze(-1)
-        return self.projector(x.masked_fill(padding, 0.0)), lengths
+        return self.projector(x.masked_fill(padding, 0.0))
 
     def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.dropout(self.embed(tokens))
@@ -182,7 +169,8 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         if self._packed:  # weights change between validations
             unpack(self)
             self._packed = False
-        prompt, hlens = self._prompt(hs_pad, hlens.to(hs_pad.device))
+        hlens = hlens.to(hs_pad.device)
+        prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
         layout = self.layers[0].layout(hlens, prompt.shape[1], text.shape[1])
         for layer in self.layers:
@@ -207,8 +195,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             x = x.unsqueeze(0)
         if xs_lengths is None:
             xs_lengths = torch.full((len(x),), x.shape[1])
-        prompt, lengths = self._prompt(x, xs_lengths.to(x.device, torch.int64))
-        layout = self.layers[0].layout(lengths, prompt.shape[1], 0)
+        lengths = xs_lengths.to(x.device, torch.int64)
+        layout = self.layers[0].layout(lengths, x.shape[1], 0)
+        prompt = self._prompt(x, lengths)
         parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
         return DecoderState(PromptCache.build(parts, layout, self.attention.stride))
 

@@ -55,8 +55,4 @@ class MTLADecoder(PromptDecoder):
 
     attention_class = TemporalLatentAttention
     source_class = TemporalLatentSource
-    options: ClassVar[dict] = {
-        **MLADecoder.options,
-        "temporal_stride": 2,
-        "whole_chunks": False,
-    }
+    options: ClassVar[dict] = {**MLADecoder.options, "temporal_stride": 2}

@@ -36,7 +36,7 @@ OWN = {
     "mqa": {},
     "gqa": {"num_kv_heads": 2},
     "mla": _MLA,
-    "mtla": _MLA | {"temporal_stride": 2, "whole_chunks": False},
+    "mtla": _MLA | {"temporal_stride": 2},
 }
 """Options of each alone, likewise, in the order of tables."""
 NOT_TRAINING = (

@@ -53,13 +53,10 @@ def test_shares_are_means_over_tokens_and_heads(absorbed):
 
 
 @pytest.mark.parametrize("context", ["prompt", "cross"])
-@pytest.mark.parametrize("kind", [*DECODERS, "mtla-whole"])
+@pytest.mark.parametrize("kind", DECODERS)
 @torch.no_grad()
 def test_a_batch_s_figures_are_those_of_its_utterances(kind, context):
     sizes = {"attention_heads": 2, "linear_units": 12, "num_blocks": 2}
-    kind, *whole = kind.split("-")
-    if whole:
-        sizes |= {"whole_chunks": True, "temporal_stride": 4}
     decoder = DECODERS[kind](11, 16, context=context, **sizes).eval()
     for p in decoder.parameters():
         p.mul_(3)

@@ -14,7 +14,6 @@ VARIANTS = {
     "mla": {},
     "mla-q": {"q_lora_rank": 7, "kv_lora_rank": 10, "v_head_dim": 5},
     **{f"mtla-{s}": {"temporal_stride": s} for s in range(1, 9)},
-    "mtla-whole": {"temporal_stride": 3, "whole_chunks": True},
     "mtla-q": {"temporal_stride": 3, "q_lora_rank": 6, "qk_nope_head_dim": 3},
 }
 

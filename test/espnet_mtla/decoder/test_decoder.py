@@ -219,8 +219,6 @@ def test_unknown_option_names_the_nearest():
         MTLADecoder(7, 16, temporal_strid=2)
     with pytest.raises(InputError, match="MHADecoder has no option 'num_kv_heads'"):
         MHADecoder(7, 16, num_kv_heads=2)
-    with pytest.raises(InputError, match="whole_chunks='yes': give true or false"):
-        MTLADecoder(7, 16, whole_chunks="yes")
 
 
 @pytest.mark.parametrize(
@@ -244,34 +242,3 @@ def test_paper_sizes_are_the_default():
     assert len(decoder.layers) == 9
     assert decoder.layers[0].feed_forward.w_1.out_features == 2048
     assert decoder.attention.n_heads == 8
-
-
-@pytest.mark.parametrize("stride", [1, 2, 3, 5])
-@torch.no_grad()
-def test_whole_chunks_repeat_an_utterance_s_last_frame(ragged, stride):
-    """As the paper's decoder does with prompts made so by hand, one by one."""
-    sizes = {"attention_heads": 2, "num_blocks": 2, "temporal_stride": stride}
-    decoder = MTLADecoder(11, 24, whole_chunks=True, **sizes).eval()
-    paper = MTLADecoder(11, 24, **sizes).eval()
-    paper.load_state_dict(decoder.state_dict())
-    prompt, lengths, tokens = ragged()
-    got = log_probs(decoder, prompt, lengths, tokens)
-    for b, n in enumerate(lengths.tolist()):
-        own = prompt[b, :n]
-        while len(own) % stride:
-            own = torch.cat((own, prompt[b, n - 1 : n]))
-        want = log_probs(paper, own[None], torch.tensor([len(own)]), tokens[b : b + 1])
-        torch.testing.assert_close(got[b], want[0], atol=1e-4, rtol=0)
-
-
-@torch.no_grad()
-def test_whole_chunks_change_nothing_of_a_source(ragged):
-    sizes = {"attention_heads": 2, "num_blocks": 1, "context": "cross"}
-    decoder = MTLADecoder(11, 24, whole_chunks=True, **sizes).eval()
-    other = MTLADecoder(11, 24, **sizes).eval()
-    other.load_state_dict(decoder.state_dict())
-    prompt, lengths, tokens = ragged()
-    assert torch.equal(
-        log_probs(decoder, prompt, lengths, tokens),
-        log_probs(other, prompt, lengths, tokens),
-    )
