@@ -27,7 +27,8 @@ class CTCWindow:
         self.margin = margin
         count = spoken.cumsum(1)
         enough = torch.searchsorted(count, count + LABELS_AHEAD)
-        self.enough = enough.minimum(lengths[:, None] - 1) + 1  # (B, T)
+        self.newest = lengths[:, None] - 1  # (B, 1)
+        self.enough = enough.minimum(self.newest) + 1  # (B, T)
 
     def start(self, n_hyp: int) -> torch.Tensor:
         """Return the bounds (see :meth:`move`) before the first label."""
@@ -50,7 +51,9 @@ class CTCWindow:
         """
         n_utt, n_frames = self.enough.shape
         first_before, last_before, _ = bounds.view(n_utt, -1, 3)[:, 0].unbind(1)
-        reached, live = total[:, 1:].argmax(1).view(n_utt, -1), live.view(n_utt, -1)
+        live = live.view(n_utt, -1)
+        # padding is silent, so that what has ended stays as likely, but for rounding
+        reached = total[:, 1:].argmax(1).view(n_utt, -1).minimum(self.newest)
         first = reached.masked_fill(~live, n_frames).amin(1).maximum(first_before)
         last = reached.masked_fill(~live, 0).amax(1).maximum(last_before)
         enough = self.enough.gather(1, last.clamp(max=n_frames - 1)[:, None])[:, 0]
@@ -64,4 +67,4 @@ class CTCWindow:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these utterances."""
-        self.enough = self.enough[rows]
+        self.newest, self.enough = self.newest[rows], self.enough[rows]
