@@ -58,8 +58,8 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
             "source_elements": cost.get("source_elements"),
             "cache_bytes": cost["cache_bytes"],
         }
-        if base and base is not group and (found := _seeds_p(group, base, names)):
-            ours["seeds_p"] = found
+        if base and base is not group:
+            ours["seeds_p"] = _seeds_p(group, base, names)
         if row.task == "st":
             ours["bleu_p"] = p_value
         for name in ("intervals", "signature"):
@@ -92,7 +92,7 @@ def _seeds_p(
     """Whether the task's first score differs from MHA's, by the spread over seeds."""
     name = next(iter(names))
     ours, theirs = seeds.scores(group, name), seeds.scores(base, name)
-    return ours and theirs and seeds.difference_p(ours, theirs)
+    return seeds.difference_p(ours, theirs) if ours and theirs else None
 
 
 def _base(
