@@ -3,8 +3,8 @@
     python -m bench.attention egs2/must_c/st1/exp/mini/st_* --output attention.json
 
 Of each layer, teacher-forced on validation utterances: the share of attention that lies
-on the prompt; its entropy there, in parts of the largest possible; and of MTLA the share
-of the prompt's frames whose gate is closed (``w`` below 0.05). With source attention
+on the prompt; its entropy there, in parts of the largest possible; and of MTLA the mean
+gate ``w`` of the prompt's frames. With source attention
 (``context: cross``) the source is the prompt. Epochs are those whose ``<n>epoch.pth`` is
 there (``--keep_nbest_models 12`` in training keeps all of twelve).
 """
@@ -27,8 +27,6 @@ from espnet_mtla.attention.temporal import TemporalProjections
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.trained import label_of
-
-CLOSED = 0.05
 
 
 def weights(query, key, value=None, attn_mask=None, scale=None, **_) -> torch.Tensor:
@@ -90,7 +88,7 @@ def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
             layers.append({"prompt": mass, "entropy": entropy})
         for layer, gate in zip(layers, gates):
             frames = torch.arange(gate.shape[1]) < hlens[:, None]
-            layer["closed"] = (gate[frames] < CLOSED).float().mean().item()
+            layer["gate"] = gate[frames].mean().item()
         batches.append(layers)
         return out
 

@@ -24,7 +24,7 @@ def attention_table(data: dict) -> str:
     experiments = data["experiments"]
     n_layers = max(len(x) for e in experiments for x in e["epochs"].values())
     head = ["", "seed", "epoch"]
-    for name in ("on the prompt", "entropy there", "gates closed"):
+    for name in ("on the prompt", "entropy there", "mean gate"):
         head += [f"{name}, layer {n + 1}" for n in range(n_layers)]
     rows = []
     for e in experiments:
@@ -32,11 +32,11 @@ def attention_table(data: dict) -> str:
             row = [f"`{e['decoder']}`", str(e["seed"]), str(epoch)]
             for name in ("prompt", "entropy"):
                 row += [percent(layer[name]) for layer in layers]
-            row += [percent(x["closed"]) if "closed" in x else "-" for x in layers]
+            row += [f"{x['gate']:.2f}" if "gate" in x else "-" for x in layers]
             rows.append(row)
     return (
-        "Share of attention on the prompt, and its entropy there in parts of the "
-        f"largest possible; {_with(data)}.\n\n" + table(head, rows)
+        "Share of attention on the prompt, its entropy there in parts of the largest "
+        f"possible, and the mean gate of frames; {_with(data)}.\n\n" + table(head, rows)
     )
 
 

@@ -18,4 +18,4 @@ open chunk  the newest chunk of MTLA while it holds fewer than ``s`` tokens
 ==========  ===================================================================
 """
 
-__version__ = "0.2.0"
+__version__ = "0.2.1"

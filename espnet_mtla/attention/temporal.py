@@ -8,11 +8,12 @@ and one partial sum a token, of which those that complete a chunk are that chunk
 scores are ``L x (C + L)``, in one product.
 
 The weights ``w_i`` are learnt slowly. Before attention finds the prompt its frames are
-noise to the text, and the shortest way to less noise is to close their gates; with
-Adam a gate's score, a product of two sums of ``r`` numbers, would move by units in a
-step, and the sigmoid that closed once has no gradient to open again. So the score is
-scaled such that it moves about as fast as a single weight does (``docs/training.md``
-has the curves). ``linear_c`` can take in that factor, so the equations stay the paper's.
+noise to the text, and the shortest way to less noise is to close their gates; a gate
+that closed lets through neither speech nor gradient. Adam moves each weight by about
+the learning rate a step, so a score, ``r / 4`` products of two sums of ``r`` numbers,
+grows as ``(r / 4)^3`` times the square of the sum of learning rates. It is scaled such
+that gates move over thousands of steps (``docs/training.md`` has the curves). ``linear_c``
+can take in that factor, so the equations stay the paper's.
 """
 
 import torch
@@ -45,7 +46,9 @@ class TemporalProjections(LatentProjections):
         self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)
         self.linear_p = torch.nn.Linear(self.rank, hyper)
-        self.register_buffer("gate_scale", torch.tensor(hyper**-2.0))
+        self.register_buffer("gate_scale", torch.tensor(hyper**-4.0))
+        # gates start at 0.5, and w c as large as MLA's c
+        torch.nn.init.constant_(self.kv_norm.weight, 2.0)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Give weights that come without a scale, of version 0.1.0, a scale of 1."""

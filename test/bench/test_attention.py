@@ -71,10 +71,10 @@ def test_a_batch_s_figures_are_those_of_its_utterances(kind, context):
             decoder(prompt[b : b + 1, :t], t[None], text[b : b + 1, :n], n[None])
     whole, *alone = seen
     for i, layer in enumerate(whole):
-        names = {"prompt", "entropy"} | ({"closed"} if kind == "mtla" else set())
+        names = {"prompt", "entropy"} | ({"gate"} if kind == "mtla" else set())
         assert set(layer) == names
         for name, value in layer.items():
-            sizes = n_frames if name == "closed" else n_tokens
+            sizes = n_frames if name == "gate" else n_tokens
             parts = [a[i][name] * int(size) for a, size in zip(alone, sizes)]
             assert value == pytest.approx(sum(parts) / int(sizes.sum()), abs=1e-5)
         assert (layer["prompt"] == pytest.approx(1)) == (context == "cross")
