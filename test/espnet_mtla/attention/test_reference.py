@@ -7,7 +7,7 @@ import pytest
 import torch
 from mtla import MultiheadTemporalLatentAttention
 
-from espnet_mtla.attention import TemporalLatentAttention
+from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.layout import Step
 
@@ -120,3 +120,16 @@ def test_linear_c_can_take_in_the_scale():
         p.data.mul_(ours.gate_scale)
     ours.gate_scale.fill_(1.0)
     torch.testing.assert_close(ours._weigh(latent, embedding), want)
+
+
+def test_without_merging_it_starts_as_mla():
+    """Gates start at 0.5, and latents twice as large."""
+    mla = LatentAttention(40, attention_heads=2)
+    ours = TemporalLatentAttention(40, attention_heads=2, temporal_stride=1)
+    state = mla.state_dict()
+    del state["kv_norm.weight"]  # each its own start
+    ours.load_state_dict(state, strict=False)
+    text, prompt = torch.randn(2, 5, 40), torch.randn(2, 7, 40)
+    layout = ours.layout(torch.tensor([7, 4]), 7, 5)
+    want = mla(text, prompt, layout)
+    torch.testing.assert_close(ours(text, prompt, layout), want, atol=1e-4, rtol=1e-3)
