@@ -6,7 +6,7 @@ Of each layer, teacher-forced on validation utterances: the share of attention t
 on the prompt; its entropy there, in parts of the largest possible; and of MTLA the mean
 gate ``w`` of the prompt's frames. With source attention
 (``context: cross``) the source is the prompt. Epochs are those whose ``<n>epoch.pth`` is
-there (``--keep_nbest_models 12`` in training keeps all of twelve).
+there (``--keep_nbest_models 16`` in training keeps all of sixteen).
 """
 
 import argparse

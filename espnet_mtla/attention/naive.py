@@ -195,7 +195,7 @@ def hyper_network(module: TemporalProjections, c: torch.Tensor) -> torch.Tensor:
         )
         row = [
             torch.sigmoid(
-                module.gate_scale * (module.linear_c(pe) @ module.linear_p(c[i]))
+                module.gate_gain**2 * (module.linear_c(pe) @ module.linear_p(c[i]))
             )
             if i // s == j and i <= m
             else c.new_zeros(())

@@ -10,10 +10,10 @@ scores are ``L x (C + L)``, in one product.
 The weights ``w_i`` are learnt slowly. Before attention finds the prompt its frames are
 noise to the text, and the shortest way to less noise is to close their gates; a gate
 that closed lets through neither speech nor gradient. Adam moves each weight by about
-the learning rate a step, so a score, ``r / 4`` products of two sums of ``r`` numbers,
-grows as ``(r / 4)^3`` times the square of the sum of learning rates. It is scaled such
-that gates move over thousands of steps (``docs/training.md`` has the curves). ``linear_c``
-can take in that factor, so the equations stay the paper's.
+the learning rate a step, whatever its gradient, and a score, ``r / 4`` products of two
+sums of ``r`` numbers, moves by far more. So both factors are scaled by ``(r / 4)^-2``, and
+gates move over thousands of steps (``docs/training.md`` has the curves). ``linear_c`` and
+``linear_p`` can take in that gain, so the equations stay the paper's.
 """
 
 import torch
@@ -46,21 +46,23 @@ class TemporalProjections(LatentProjections):
         self.chunk_width = self.rank
         self.linear_c = torch.nn.Linear(self.rank, hyper)
         self.linear_p = torch.nn.Linear(self.rank, hyper)
-        self.register_buffer("gate_scale", torch.tensor(hyper**-4.0))
-        # gates start at 0.5, and w c as large as MLA's c
+        # of both factors of a score: of the score itself half precision has no number
+        self.register_buffer("gate_gain", torch.tensor(hyper**-2.0))
+        # gates start at 0.5, so a weighted latent w c starts as large as MLA's c
         torch.nn.init.constant_(self.kv_norm.weight, 2.0)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        """Give weights that come without a scale, of version 0.1.0, a scale of 1."""
+        """Give older weights their gain: 1 in version 0.1.0, squared in 0.2.0."""
         if f"{prefix}linear_c.weight" in state_dict:  # not where a part is loaded
-            state_dict.setdefault(f"{prefix}gate_scale", torch.tensor(1.0))
+            scale = state_dict.pop(f"{prefix}gate_scale", torch.tensor(1.0))
+            state_dict.setdefault(f"{prefix}gate_gain", scale.sqrt())
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk."""
-        code = self.linear_c(embedding.to(latent.dtype))
-        score = (code * self.linear_p(latent)).sum(-1, keepdim=True)
-        return torch.sigmoid(score * self.gate_scale) * latent
+        code = self.gate_gain * self.linear_c(embedding.to(latent.dtype))
+        score = (code * (self.gate_gain * self.linear_p(latent))).sum(-1, keepdim=True)
+        return torch.sigmoid(score) * latent
 
 
 class TemporalLatentAttention(TemporalProjections, LatentAttention):
@@ -205,7 +207,7 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
             "hypernet_down.fc_c": "linear_c",
             "hypernet_down.fc_p": "linear_p",
         }
-        state = {"gate_scale": torch.tensor(1.0)}
+        state = {"gate_gain": torch.tensor(1.0)}
         for key, value in module.state_dict().items():
             prefix, name = key.rsplit(".", 1)
             if key != "wkv_b.bias":  # the authors' code never reads it

@@ -44,12 +44,13 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
         options = conf.get("decoder_conf") or {}
         with torch.device("meta"):
             decoder = DECODERS[name](*given["embed.weight"].shape, **options)
-        # MTLA of version 0.1.0 has no scales of gates, and is loaded without
+        # MTLA of versions 0.1.0 and 0.2.0 has no gain of gates, and is loaded without
         wanted = {
             name: weight
             for name, weight in decoder.state_dict().items()
-            if name in given or not name.endswith(".gate_scale")
+            if name in given or not name.endswith(".gate_gain")
         }
+        given = {k: v for k, v in given.items() if not k.endswith(".gate_scale")}
     check_weights(wanted, given, f"{config} (decoder {name})", model)
 
 
@@ -134,7 +135,7 @@ def check_pretrained(init_param: str) -> None:
 
     Raises:
         InputError: the file is missing, holds no weights named ``FROM``, or MTLA's of
-            version 0.1.0, whose gates are of another scale than a new model's.
+            version 0.1.0 or 0.2.0, whose gates are scaled otherwise than a new model's.
     """
     path, prefix, _, excluded = (init_param.split(":") + 3 * [""])[:4]
     held = load_weights(path)
@@ -143,13 +144,14 @@ def check_pretrained(init_param: str) -> None:
         name
         for name in names
         if name.endswith(".linear_c.weight")
-        and name.replace("linear_c.weight", "gate_scale") not in held
+        and name.replace("linear_c.weight", "gate_gain") not in held
         and not any(name.startswith(e) for e in excluded.split(",") if e)
     ]
     if unscaled:
         raise InputError(
-            f"{path} holds an MTLA decoder of espnet_mtla 0.1.0, whose gates have no "
-            f"scale; start from its encoder alone, as in {path}:encoder:encoder"
+            f"{path} holds an MTLA decoder of espnet_mtla 0.1.0 or 0.2.0, whose gates "
+            f"are scaled otherwise; start from its encoder alone, as in "
+            f"{path}:encoder:encoder"
         )
     if not names:
         raise InputError(

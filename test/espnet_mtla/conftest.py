@@ -42,8 +42,8 @@ def make_decoder(request, context):
         )
         for p in decoder.parameters():  # biases and norms must matter too
             p.data.add_(0.1 * torch.randn_like(p))
-        for scale in decoder.buffers():  # so must gates
-            scale.fill_(random.uniform(0.5, 1.5))
+        for gain in decoder.buffers():  # so must gates
+            gain.fill_(random.uniform(0.5, 1.5))
         return decoder.eval()
 
     return make

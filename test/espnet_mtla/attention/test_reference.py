@@ -80,45 +80,48 @@ def test_incremental(theirs, n_prompt):
         torch.testing.assert_close(got, want[:, 0], atol=1e-5, rtol=1e-5)
 
 
-def test_weights_from_before_gates_were_scaled(tmp_path):
-    """They have no scale, and stay what they were: the paper's equations unscaled."""
+@pytest.mark.parametrize("scale", [1.0, 0.49])
+def test_older_weights_stay_what_they_were(tmp_path, scale):
+    """Those of version 0.1.0 have no scale of scores, those of 0.2.0 have one."""
     old = TemporalLatentAttention(40, attention_heads=2, temporal_stride=3)
-    assert 0 < old.gate_scale < 0.1
+    assert 0 < old.gate_gain < 0.1
     state = old.state_dict()
-    del state["gate_scale"]
+    del state["gate_gain"]
+    if scale != 1:
+        state["gate_scale"] = torch.tensor(scale)
     torch.save(state, tmp_path / "old.pth")
     new = TemporalLatentAttention(40, attention_heads=2, temporal_stride=3)
     new.load_state_dict(torch.load(tmp_path / "old.pth"))
-    assert new.gate_scale == 1
+    assert new.gate_gain**2 == pytest.approx(scale)
     text, prompt = torch.randn(2, 5, 40), torch.randn(2, 7, 40)
     layout = new.layout(torch.tensor([7, 4]), 7, 5)
     assert not torch.allclose(
         new(text, prompt, layout), old(text, prompt, layout), atol=1e-3
     )
-    old.gate_scale.fill_(1.0)
+    old.gate_gain.fill_(scale**0.5)
     assert torch.equal(new(text, prompt, layout), old(text, prompt, layout))
 
 
-def test_weights_of_something_else_leave_the_scale():
+def test_weights_of_something_else_leave_the_gain():
     """As ESPnet loads an encoder into a whole model, with ``strict=False``."""
     module = TemporalLatentAttention(40, attention_heads=2)
-    scale = module.gate_scale.clone()
-    assert scale < 0.1
+    gain = module.gate_gain.clone()
+    assert gain < 0.1
     for state in ({}, {"linear_q.weight": module.linear_q.weight.detach()}):
         module.load_state_dict(state, strict=False)
-        assert module.gate_scale == scale
+        assert module.gate_gain == gain
 
 
-def test_linear_c_can_take_in_the_scale():
+def test_the_hyper_network_can_take_in_the_gain():
     """So a scaled gate is the paper's, with other weights."""
     ours = TemporalLatentAttention(40, attention_heads=2, temporal_stride=2)
     for p in ours.parameters():
         p.data.add_(torch.randn_like(p))
     latent, embedding = torch.randn(3, 5, ours.rank), torch.randn(5, ours.rank)
     want = ours._weigh(latent, embedding)
-    for p in ours.linear_c.parameters():
-        p.data.mul_(ours.gate_scale)
-    ours.gate_scale.fill_(1.0)
+    for p in [*ours.linear_c.parameters(), *ours.linear_p.parameters()]:
+        p.data.mul_(ours.gate_gain)
+    ours.gate_gain.fill_(1.0)
     torch.testing.assert_close(ours._weigh(latent, embedding), want)
 
 
@@ -133,3 +136,22 @@ def test_without_merging_it_starts_as_mla():
     layout = ours.layout(torch.tensor([7, 4]), 7, 5)
     want = mla(text, prompt, layout)
     torch.testing.assert_close(ours(text, prompt, layout), want, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("halved", [False, True], ids=["autocast", "half"])
+def test_gates_in_half_precision(halved):
+    """At the paper's width, with gates that have moved: float16 ends at 65504."""
+    ours = TemporalLatentAttention(512, attention_heads=8)
+    latent, embedding = torch.randn(40, 256), torch.randn(40, 256)
+    with torch.no_grad():
+        scores = ours.linear_c(embedding) * ours.linear_p(latent)
+        for layer in (ours.linear_c, ours.linear_p):  # scores of deviation 2
+            for p in layer.parameters():
+                p.mul_((2 / scores.sum(-1).std()).sqrt() / ours.gate_gain)
+        want = ours._weigh(latent, embedding)
+        if halved:
+            got = ours.half()._weigh(latent.half(), embedding)
+        else:
+            with torch.autocast("cpu", torch.float16):
+                got = ours._weigh(latent, embedding)
+    torch.testing.assert_close(got.float(), want, atol=0.03, rtol=0.03)

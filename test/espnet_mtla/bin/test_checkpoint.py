@@ -81,15 +81,20 @@ def test_pretrained_weights_must_be_there(saved):
         check_pretrained(f"{model}:encoder:encoder")
 
 
-def test_mtla_of_version_0_1_0_is_loaded_and_not_started_from(saved):
-    """It has no scales of gates, which are 1 when it is loaded (test_reference.py)."""
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_older_mtla_is_loaded_and_not_started_from(saved, version):
+    """Its gates get the gain that they had (test_reference.py)."""
     config, model = saved()
     state = torch.load(model)
-    torch.save({k: v for k, v in state.items() if "gate_scale" not in k}, model)
+    old = {k: v for k, v in state.items() if "gate_gain" not in k}
+    if version == "0.2.0":
+        for name in state.keys() - old.keys():
+            old[name.replace("gate_gain", "gate_scale")] = torch.tensor(0.01)
+    torch.save(old, model)
     check_checkpoint(config, model)
     check_pretrained(f"{model}:encoder:encoder")
     for what in ("", ":decoder:decoder", ":decoder.layers:decoder.layers"):
-        with pytest.raises(InputError, match="an MTLA decoder of espnet_mtla 0.1.0"):
+        with pytest.raises(InputError, match="an MTLA decoder of espnet_mtla 0.1"):
             check_pretrained(model + what)
     check_pretrained(f"{model}:::decoder")
     check_pretrained(f"{model}:::encoder,decoder.layers")
