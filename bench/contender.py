@@ -1,11 +1,10 @@
 """A contender, ``<engine>:<variant>``, built and ready to decode.
 
-``ours`` may ask for parts of :mod:`espnet_mtla.gpu`: ``ours+kernel+graph:mtla2``.
+``plain`` is ``ours`` without the parts of :mod:`espnet_mtla.gpu`, or with one of them:
+``plain+graph:mtla2``.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 
@@ -13,7 +12,7 @@ import torch
 
 from bench.peers import authors, espnet, ours, tiled
 from bench.work import Case, Cost, Variant, step_cost, stock_step_cost
-from espnet_mtla import compat, gpu
+from espnet_mtla import compat
 from espnet_mtla.errors import InputError
 
 
@@ -26,18 +25,16 @@ class Contender:
         decoder: its decoder.
         cache_bytes: of a state that ``batch_score`` returned.
         cost: of a step, as the engine makes it.
-        parts: of :data:`espnet_mtla.gpu.PARTS`, which it asks for.
     """
 
     search: torch.nn.Module
     decoder: torch.nn.Module
     cache_bytes: Callable[[object], int]
     cost: Cost
-    parts: Sequence[str] = ()
 
     def decode(self, x: torch.Tensor, n_tokens: int) -> list:
         """Decode ``(B, T, D)`` to texts of ``n_tokens``."""
-        with torch.inference_mode(), asking_for(self.parts):
+        with torch.inference_mode():
             return self.search(x, maxlenratio=-float(n_tokens))
 
     @property
@@ -56,21 +53,6 @@ class Contender:
         return sum(m.weight.nbytes for m in packed)
 
 
-@contextmanager
-def asking_for(parts: Sequence[str]) -> Iterator[None]:
-    """Ask for these parts for GPUs and no others, whatever the environment asks for."""
-    before = os.environ.get(gpu.NAME)
-    os.environ[gpu.NAME] = ",".join(parts)
-    gpu.asked_for.cache_clear()
-    try:
-        yield
-    finally:
-        del os.environ[gpu.NAME]
-        if before is not None:
-            os.environ[gpu.NAME] = before
-        gpu.asked_for.cache_clear()
-
-
 def contender(
     name: str, case: Case, device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Contender:
@@ -86,7 +68,7 @@ def contender(
         raise InputError(
             f"{name}: give <engine>:<variant>, as in ours:mtla2, or espnet"
         )
-    if parts:
+    if parts or engine == "plain":
         check_parts(name, engine, parts, kind, device)
     if engine == "espnet" and not kind:
         decoder = espnet.decoder(case)
@@ -97,36 +79,41 @@ def contender(
         nbytes = methodcaller("nbytes")
         if engine in OURS:
             decoder = ours.decoder(case, variant)
+            if engine == "plain":
+                decoder.gpu_parts = frozenset(parts)
         elif engine == "tiled":
             decoder = tiled.TiledDecoder(ours.decoder(case, variant))
         elif engine == "authors":
             decoder = authors.decoder(case, variant, dtype)
         else:
-            raise InputError(f"{name}: give ours, espnet, tiled or authors before ':'")
+            raise InputError(
+                f"{name}: give ours, plain, espnet, tiled or authors before ':'"
+            )
     decoder = decoder.eval().to(device, dtype)
     search = beam_search(engine, decoder, case, device, dtype)
-    return Contender(search, decoder, nbytes, cost, parts)
+    return Contender(search, decoder, nbytes, cost)
 
 
 def check_parts(
     name: str, engine: str, parts: Sequence[str], kind: str, device: str
 ) -> None:
-    """Refuse a name under which nothing else would be measured than without parts.
+    """Refuse a name under which nothing else would be measured than under another.
 
     Raises:
-        InputError: not parts of ours, or where they do nothing.
+        InputError: not one part, or where parts do nothing.
     """
-    if engine != "ours" or "+".join(parts) not in ("kernel", "graph", "kernel+graph"):
-        raise InputError(f"{name}: give ours+kernel, ours+graph or ours+kernel+graph")
+    if engine != "plain" or "+".join(parts) not in ("", "kernel", "graph"):
+        raise InputError(f"{name}: give plain, plain+kernel, plain+graph or ours")
     if not device.startswith("cuda"):
         raise InputError(
-            f"{name}: parts for GPUs need --device cuda; name other --contenders"
+            f"{name}: ours without parts for GPUs is another with --device cuda alone; "
+            "name other --contenders"
         )
     if "kernel" in parts and Variant.parse(kind).kind not in ("mla", "mtla"):
         raise InputError(f"{name}: the kernels are of mla and mtla")
 
 
-OURS = ("ours", "espnet")
+OURS = ("ours", "plain", "espnet")
 """Engines whose decoder is ours where a variant is named."""
 
 

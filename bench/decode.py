@@ -30,8 +30,8 @@ from espnet_mtla.errors import InputError
 
 CONTENDERS_HELP = (
     "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
-    "its search), on a GPU ours+kernel:V, ours+graph:V or both; V is mha, mqa, gqa, "
-    "mla or mtla<s>"
+    "its search), on a GPU plain:V (ours without the parts for GPUs), plain+kernel:V, "
+    "plain+graph:V; V is mha, mqa, gqa, mla or mtla<s>"
 )
 
 

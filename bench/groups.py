@@ -107,7 +107,14 @@ def suspects(folder: Path, dtype: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def told(name: str, about: dict[str, str]) -> str | None:
     """Return what is said about a part of a contender's name."""
-    return next((why for part, why in about.items() if part in name), None)
+    for part, why in about.items():
+        if part in name or name.startswith(INCLUDED.get(part, ())):
+            return why
+    return None
+
+
+INCLUDED = {"+graph": ("ours:",), "+kernel": ("ours:mla", "ours:mtla")}
+"""Whose names do not tell that they have a part."""
 
 
 def arguments(
@@ -122,7 +129,9 @@ def arguments(
             if hasattr(args, name):
                 setattr(args, name, value)
         if hasattr(args, "contenders"):
-            args.contenders = [n for n in args.contenders if "+" not in n]
+            args.contenders = [
+                n for n in args.contenders if not n.startswith("plain")
+            ]
     return args, words
 
 

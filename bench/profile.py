@@ -24,7 +24,7 @@ from bench.tables import finish
 from bench.work import add_options, chosen
 from espnet_mtla.bin import run
 
-CONTENDERS = ("ours:mtla2", "ours:mha", "ours+kernel+graph:mtla2")
+CONTENDERS = ("ours:mtla2", "ours:mha", "plain:mtla2")
 TOKENS = 20
 LAUNCHES = ("cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cuGraphLaunch")
 WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")

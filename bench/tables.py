@@ -102,8 +102,7 @@ def ratios(data: dict) -> str:
 def without_parts(name: str) -> str | None:
     """Name the contender without the parts for GPUs; None for one that has none."""
     engine, _, variant = name.partition(":")
-    engine, plus, _ = engine.partition("+")
-    return f"{engine}:{variant}" if plus else None
+    return f"plain:{variant}" if engine.startswith(("ours", "plain+")) else None
 
 
 BASES = ("espnet", "tiled:mha", "authors:mtla2")

@@ -160,8 +160,6 @@ settle() {
   experiment=${opt[expdir]}/${task}_${opt[${task}_tag]:-$tag}
   model=${opt[inference_${task}_model]}
   tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${batch_args[@]}" "${inference_args[@]}")
-  # Parts for a GPU make other seconds.
-  if [[ ${opt[gpu_inference]} == true && -n ${ESPNET_MTLA_GPU-} ]]; then tag+=_$(tidy "$ESPNET_MTLA_GPU"); fi
   settle_lm
   decoding=$experiment/${opt[inference_tag]:-$tag${lm_tag}_${task}_model_${model%.pth}}
   export OMP_NUM_THREADS=${opt[num_threads]:-${OMP_NUM_THREADS:-$(cores)}}

@@ -137,7 +137,6 @@ decode() { # stage 12: SET
   reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
   # seconds are compared
   record+="threads $OMP_NUM_THREADS"$'\n'
-  if ((gpu)); then record+="parts ${ESPNET_MTLA_GPU-}"$'\n'; fi
   fuse
   py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
     --ngpu "$gpu" --data_path_and_name_and_type "$(tested "$1")/$input" \

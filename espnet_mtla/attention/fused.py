@@ -1,6 +1,6 @@
-"""Launches the kernels of absorbed latent attention (:mod:`.kernel`).
+"""Launches the kernels of latent attention (:mod:`.kernel`, :mod:`.write_kernel`).
 
-Imported only where it is asked for (:mod:`espnet_mtla.gpu`), since it needs Triton.
+Imported only where they run (:mod:`espnet_mtla.gpu` decides), since it needs Triton.
 """
 
 from functools import cache
@@ -12,6 +12,7 @@ import triton
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
 from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.write_kernel import write_kernel
 
 STAGES = 2
 """Tiles of cached positions in flight."""
@@ -81,6 +82,68 @@ def _processors(device: torch.device) -> int:
     if device.type != "cuda":
         return 8  # Triton's interpreter, in tests
     return torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def write(attention, x: torch.Tensor, tail: torch.Tensor, at: Step) -> torch.Tensor:
+    """Put one new token a hypothesis into the tail; return its absorbed queries.
+
+    Args:
+        attention: a :class:`~espnet_mtla.attention.latent.LatentAttention`.
+        x: ``(N, D)``.
+        tail: this layer's buffer, ``(N, 1, capacity, r + d_r)``.
+        at: whose ``gates`` holds those of an attention that has any.
+
+    Returns:
+        ``(N, M, r + d_r)``, scaled.
+    """
+    rank, heads, nope = attention.rank, attention.n_heads, attention.nope_width
+    width = rank + attention.rope_width
+    q = attention.linear_q(x).unflatten(-1, (heads, -1))
+    query = q.new_empty(len(x), heads, width)
+    attention.linear_kv_b.absorb_into(query[..., :rank], q[..., :nope], attention.scale)
+    norm = attention.kv_norm
+    gated = hasattr(attention, "gates")
+    if gated:
+        directions, offsets = at.gates[attention]
+    else:  # not read
+        directions, offsets = norm.weight, norm.bias
+    with torch.cuda.device_of(x):
+        write_kernel[len(x),](
+            attention.linear_kv_a(x),
+            q,
+            query,
+            torch.view_as_real(at.phase),
+            norm.weight,
+            norm.bias,
+            directions,
+            offsets,
+            at.chunk,
+            at.slot,
+            at.opens,
+            tail,
+            tail.shape[2],
+            norm.eps,
+            attention.scale,
+            HEADS=heads,
+            NOPE=nope,
+            R=rank,
+            W=width,
+            RP=triton.next_power_of_2(rank),
+            PAIRS=triton.next_power_of_2(width - rank) // 2,
+            ROWS=triton.next_power_of_2(heads),
+            GATED=gated,
+            num_warps=2,
+        )
+    return query
+
+
+def attends(dtype: torch.dtype) -> bool:
+    """Whether :func:`attend_latent` is faster than PyTorch's products.
+
+    In half precision alone: float32 it multiplies without tensor cores, at
+    0.6 to 0.8 of PyTorch's speed (``bench/results``, H200).
+    """
+    return dtype in (torch.float16, torch.bfloat16)
 
 
 def attend_latent(

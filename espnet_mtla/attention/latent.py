@@ -9,7 +9,6 @@ teacher-forced they are where that takes fewer operations on a CPU.
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla import gpu
 from espnet_mtla.attention.contract import (
     Attention,
     PromptPart,
@@ -166,22 +165,27 @@ class LatentAttention(LatentProjections, Attention):
     ) -> torch.Tensor:
         """See :meth:`Attention.step`."""
         (buffer,) = tail
-        self._write(buffer, x, at)
-        # scaled here, where it is narrower than behind the up-projection
-        q_nope, q_rope = (q * self.scale for q in self._query(x))
-        q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
-        absorbed = self.linear_kv_b.absorb(q_nope)
-        query = torch.cat((absorbed, q_rope), dim=-1)  # (N, heads, r + d_r)
-        if kernel := gpu.latent_kernel(x):
-            out = kernel(query, prompt, buffer, at, self.rank)
+        if at.kernels:
+            from espnet_mtla.attention import fused
+
+            query = fused.write(self, x, buffer, at)
+            if fused.attends(x.dtype):
+                out = fused.attend_latent(query, prompt, buffer, at, self.rank)
+                return self._combine(out)
         else:
-            slots = buffer[:, :, : at.n_slots]
-            out = attend(
-                query.unsqueeze(1),
-                prompt,
-                prompt_unused,
-                slots,
-                slots[..., : self.rank],
-                at.tail_unused,
-            ).squeeze(1)
-        return self._combine(out)
+            self._write(buffer, x, at)
+            # scaled here, where it is narrower than behind the up-projection
+            q_nope, q_rope = (q * self.scale for q in self._query(x))
+            q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
+            absorbed = self.linear_kv_b.absorb(q_nope)
+            query = torch.cat((absorbed, q_rope), dim=-1)  # (N, heads, r + d_r)
+        slots = buffer[:, :, : at.n_slots]
+        out = attend(
+            query.unsqueeze(1),
+            prompt,
+            prompt_unused,
+            slots,
+            slots[..., : self.rank],
+            at.tail_unused,
+        )
+        return self._combine(out.squeeze(1))

@@ -170,6 +170,9 @@ class Step:
         self.chunk_width = chunk_width
         self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
 
+    kernels: bool = False
+    """Whether latent variants run in Triton."""
+
     def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
         """Write ``(N, G, w)`` into this token's own slot of ``(N, G, capacity, w)``."""
         buffer[:, :, self.index] = new
@@ -190,10 +193,14 @@ class Step:
         return (self.lengths % self.stride + self.index) // self.stride
 
     @cached_property
+    def chunk(self) -> torch.Tensor:
+        """Index of this token's chunk, ``(N,)``."""
+        return (self.lengths + self.index) // self.stride
+
+    @cached_property
     def embedding(self) -> torch.Tensor:
         """Embedding of this token's chunk, ``(N, chunk_width)``."""
-        chunk = (self.lengths + self.index) // self.stride
-        return chunk_embedding(chunk, self.chunk_width)
+        return chunk_embedding(self.chunk, self.chunk_width)
 
     @cached_property
     def opens(self) -> torch.Tensor:

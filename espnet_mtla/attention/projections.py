@@ -39,6 +39,12 @@ class UpProjection(torch.nn.Linear):
         keys, _ = self._matrices()
         return _by_head(query, keys)
 
+    def absorb_into(self, out: torch.Tensor, query: torch.Tensor, scale: float) -> None:
+        """Write ``scale`` times :meth:`absorb` of ``(N, heads, nope)`` into ``out``."""
+        keys, _ = self._matrices()
+        out, query = out.transpose(0, 1), query.transpose(0, 1)
+        torch.baddbmm(out, query, keys, beta=0, alpha=scale, out=out)
+
     def combine(self, seen: torch.Tensor) -> torch.Tensor:
         """Turn means of latents into means of values.
 

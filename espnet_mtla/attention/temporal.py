@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet_mtla.attention.contract import PromptPart, positive
 from espnet_mtla.attention.latent import LatentAttention
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Layout, Step, chunk_embedding
 from espnet_mtla.attention.projections import LatentProjections
 
 
@@ -67,6 +67,22 @@ class TemporalProjections(LatentProjections):
 
 class TemporalLatentAttention(TemporalProjections, LatentAttention):
     """Multi-head temporal latent attention over ``[prompt ; text]``."""
+
+    def gates(self, n_chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what weighs the latents of each of the first chunks.
+
+        All that :meth:`_weigh` knows of a chunk: ``w = sigmoid(<direction_j, c> +
+        offset_j)``.
+
+        Returns:
+            Directions ``(n_chunks, r)`` and offsets ``(n_chunks,)``, float32.
+        """
+        weight = self.linear_p.weight
+        j = torch.arange(n_chunks, device=weight.device)
+        code = self.linear_c(chunk_embedding(j, self.chunk_width).to(weight.dtype))
+        gain = self.gate_gain.float()
+        code = code.float() * gain * gain
+        return code @ weight.float(), code @ self.linear_p.bias.float()
 
     def _weighted(
         self, x: torch.Tensor, phase: torch.Tensor, embedding: torch.Tensor

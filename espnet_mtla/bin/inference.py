@@ -74,10 +74,7 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         InputError: an option out of range or a missing file.
     """
-    from espnet_mtla import gpu
-
     args = inference_parser(task).parse_args(argv)
-    gpu.asked_for("graph")  # a wrong name is refused before any work
     for name, least in (("batch_size", 0), ("beam_size", 1), ("nbest", 1)):
         if getattr(args, name) < least:
             raise InputError(
@@ -141,7 +138,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         InputError: bad options or files, or an utterance larger than memory.
     """
     args = parse(task, argv)
-    from espnet_mtla import compat, gpu
+    from espnet_mtla import compat
     from espnet_mtla.decoder.graph import CAPTURES
     from espnet_mtla.scoring.efficiency import CacheMeter, Meter
 
@@ -198,7 +195,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         "dtype": args.dtype,
         "torch": torch.__version__,
     }
-    if gpu.asked_for("graph"):
+    if CAPTURES.count:
         summary["graph_captures"] = CAPTURES.count
         summary["graph_capture_seconds"] = round(CAPTURES.seconds, 3)
     with atomic_open(out / "efficiency.json") as f:
@@ -208,10 +205,5 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
 
 
 def _device_name(device: str) -> str:
-    """What tables call it, with the parts that were asked for."""
-    from espnet_mtla import gpu
-
-    if device != "cuda":
-        return "cpu"
-    parts = [part for part in gpu.PARTS if gpu.asked_for(part)]
-    return torch.cuda.get_device_name() + (f" ({', '.join(parts)})" if parts else "")
+    """What tables call it."""
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"

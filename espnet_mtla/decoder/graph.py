@@ -1,9 +1,9 @@
-"""A decoding step of fixed shape, and its capture as a CUDA graph.
+"""Decoding steps of fixed shape, and their capture as a CUDA graph.
 
 An ordinary step is shaped by how many tokens there are. Here the token's index is in
 a tensor and all reserved slots of the tails are read, those not in use masked: so the
 steps between two growths of the tails are one sequence of kernels over the same
-memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` turns that on).
+memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` decides).
 """
 
 import time
@@ -36,6 +36,8 @@ class FixedStep(Step):
         rope_width: channels that the attention rotates.
         stride: tokens merged into a chunk.
         chunk_width: width of chunk embeddings.
+        kernels: whether latent variants run in Triton.
+        gates: what weighs latents, of each attention that has ``gates``.
     """
 
     def __init__(  # its parent's would count slots on the host
@@ -46,9 +48,13 @@ class FixedStep(Step):
         rope_width: int,
         stride: int,
         chunk_width: int,
+        kernels: bool,
+        gates: dict,
     ):
         self.ragged = True
         self.n_slots = n_slots
+        self.kernels = kernels
+        self.gates = gates
         self._stand(lengths, index, rope_width, stride, chunk_width)
 
     def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
@@ -56,45 +62,64 @@ class FixedStep(Step):
         buffer.index_copy_(2, self.index, new.unsqueeze(2))
 
 
-class GraphedStep:
+class FixedSteps:
     """The steps of a batch's hypotheses until their tails grow.
 
-    The first runs as it is, which also warms up what a capture must not start; on
-    CUDA the second is captured, and that and all others are replays.
+    The first step of so many hypotheses runs as it is: that compiles, loads and
+    allocates what a capture must not. On CUDA the next is captured, and that and all
+    others are replays.
 
     Args:
         decoder: a :class:`~espnet_mtla.decoder.prompt.PromptDecoder`.
         prompt: which stays as it is.
         tail: whose buffers stay where they are from now on; see :meth:`fits`.
+        parts: ``graph`` and ``kernel``, which the steps run with.
     """
 
-    def __init__(self, decoder, prompt: PromptCache, tail: TailCache):
+    def __init__(
+        self, decoder, prompt: PromptCache, tail: TailCache, parts: frozenset[str]
+    ):
         tail.pinned = True
         self.decoder, self.prompt, self.tail = decoder, prompt, tail
+        self.parts = parts
         self.buffers = tail.buffers
         share = tail.n_hyp // len(prompt.lengths)
         self.lengths = prompt.lengths.repeat_interleave(share)
         self.tokens = torch.zeros_like(self.lengths)
         self.index = self.lengths.new_zeros(1)
+        self.gates = {}
+        if "kernel" in parts:
+            n_chunks = prompt.parts[0].keys.shape[2] + self.buffers[0].shape[3] + 1
+            for layer in decoder.layers:
+                if hasattr(layer.self_attn, "gates"):
+                    self.gates[layer.self_attn] = layer.self_attn.gates(n_chunks)
+        self.kind = tail.n_hyp, self.buffers[0].dtype, self.lengths.device, parts
+        self.graphed = "graph" in parts and self.lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.scores: torch.Tensor | None = None
+        self.logits: torch.Tensor | None = None
 
     def fits(self, tail: TailCache) -> bool:
         """Whether ``tail`` is where it was: neither grown nor another batch's."""
         return self.buffers is tail.buffers
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis; log-probabilities ``(N, V)``."""
+        """Feed one token ``(N,)`` to every hypothesis.
+
+        Returns:
+            Logits ``(N, V)``, which the next call may write over.
+        """
         self.tokens.copy_(tokens)
         self.index.fill_(self.tail.length)
-        if self.scores is not None and tokens.is_cuda:
-            if self.graph is None:
+        if self.graph is None:
+            if self.graphed and self.kind in self.decoder.warm:
                 self._capture()
+            else:
+                self.logits = self._run()
+                self.decoder.warm.add(self.kind)
+        if self.graph is not None:
             self.graph.replay()
-        else:
-            self.scores = self._run()
         self.tail.length += 1
-        return self.scores.clone()  # the next replay writes over them
+        return self.logits
 
     def _run(self) -> torch.Tensor:
         """One step from :attr:`tokens` and :attr:`index`."""
@@ -106,6 +131,8 @@ class GraphedStep:
             attention.rope_width,
             attention.stride,
             attention.chunk_width,
+            "kernel" in self.parts,
+            self.gates,
         )
         return self.decoder.advance(self.tokens, self.prompt, self.tail, at)
 
@@ -114,6 +141,6 @@ class GraphedStep:
         begin = time.perf_counter()
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(self.tokens.device), torch.cuda.graph(self.graph):
-            self.scores = self._run()
+            self.logits = self._run()
         CAPTURES.seconds += time.perf_counter() - begin
         CAPTURES.count += 1

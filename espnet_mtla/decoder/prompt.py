@@ -16,7 +16,7 @@ from espnet_mtla.attention.layout import Step
 from espnet_mtla.attention.source import SourceAttention
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
-from espnet_mtla.decoder.graph import GraphedStep
+from espnet_mtla.decoder.graph import FixedSteps
 from espnet_mtla.decoder.layer import DecoderLayer
 from espnet_mtla.decoder.packed import pack, unpack
 from espnet_mtla.decoder.state import DecoderState
@@ -58,6 +58,8 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     """What the variant itself decides about its attention."""
     packing: bool = True
     """Whether a search on a CPU packs the weights of linear layers."""
+    gpu_parts: frozenset[str] = frozenset({"graph", "kernel"})
+    """What a search on a GPU may run with, see :mod:`espnet_mtla.gpu`."""
     _packed: bool = False
 
     def __init__(
@@ -119,6 +121,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 torch.nn.init.xavier_uniform_(p)
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
+        self.warm: set = set()  # kinds of steps that ran, see FixedSteps
         self.dropout = torch.nn.Dropout(dropout_rate)
 
     @classmethod
@@ -228,13 +231,19 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
-        step = self._graphed_step if gpu.graphs(self, ys) else self._step
+        parts = gpu.parts(self, ys)
         while states.tail.length < ys.shape[1]:
-            scores = step(ys[:, states.tail.length], states)
-        return scores, states
+            tokens = ys[:, states.tail.length]
+            if parts:
+                logits = self._fixed_step(tokens, states, parts)
+            else:
+                logits = self._step(tokens, states)
+        # float32 or wider: a search adds up those of many tokens
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=-1, dtype=dtype), states
 
     def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis; log-probabilities ``(N, V)``."""
+        """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
         prompt, tail = state.prompt, state.tail
         tail.reserve()
         share = tail.n_hyp // len(prompt.lengths)
@@ -246,31 +255,28 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
             prompt.open_range,
             self.attention.chunk_width,
         )
-        scores = self.advance(tokens, prompt, tail, at)
+        logits = self.advance(tokens, prompt, tail, at)
         tail.length += 1
-        return scores
+        return logits
 
-    def _graphed_step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        """What :meth:`_step` does, as a step of fixed shape."""
+    def _fixed_step(
+        self, tokens: torch.Tensor, state: DecoderState, parts: frozenset[str]
+    ) -> torch.Tensor:
+        """What :meth:`_step` does, as a step of fixed shape with ``parts``."""
         state.tail.reserve()
-        if state.graphed is None or not state.graphed.fits(state.tail):
-            state.graphed = None  # two captures are never held
-            state.graphed = GraphedStep(self, state.prompt, state.tail)
-        return state.graphed(tokens)
+        if state.fixed is None or not state.fixed.fits(state.tail):
+            state.fixed = None  # two captures are never held
+            state.fixed = FixedSteps(self, state.prompt, state.tail, parts)
+        return state.fixed(tokens)
 
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
     ) -> torch.Tensor:
-        """Write tokens ``(N,)`` into the tails; log-probabilities ``(N, V)``.
-
-        They are float32 or wider: a search adds up those of many tokens.
-        """
+        """Write tokens ``(N,)`` into the tails; logits ``(N, V)``."""
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
-        logits = self.output_layer(self.after_norm(x))
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-        return logits.log_softmax(dim=-1, dtype=dtype)
+        return self.output_layer(self.after_norm(x))
 
     def score(
         self, y: torch.Tensor, state: DecoderState, x: torch.Tensor

@@ -6,7 +6,7 @@ import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention
-from espnet_mtla.decoder.graph import GraphedStep
+from espnet_mtla.decoder.graph import FixedSteps
 
 
 class DecoderState:
@@ -30,7 +30,7 @@ class DecoderState:
     ):
         self.tail = tail
         self.utterance = utterance
-        self.graphed: GraphedStep | None = None
+        self.fixed: FixedSteps | None = None
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
         batched = utterance is not None and len(prompt.lengths) > 1
@@ -68,7 +68,7 @@ class DecoderState:
         """Drop all utterances but ``rows``, and all their hypotheses."""
         n_utt, n_hyp = len(self.prompt.lengths), self.tail.n_hyp
         hyps = torch.arange(n_hyp, device=rows.device).view(n_utt, -1)[rows]
-        self.graphed = None  # it holds the buffers
+        self.fixed = None  # it holds the buffers
         self.prompt.keep(rows)
         self.tail.keep(hyps.flatten())
         return self

@@ -92,29 +92,12 @@ def test_figures(tmp_path, capsys):
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
 
-@pytest.mark.parametrize("asked", [None, "graph"])
-def test_parts_for_gpus_are_asked_for_by_name_alone(asked, monkeypatch):
-    if asked is None:
-        monkeypatch.delenv(gpu.NAME, raising=False)
-    else:
-        monkeypatch.setenv(gpu.NAME, asked)
-    gpu.asked_for.cache_clear()
-    seen = []
-    asks = ([], ["kernel"], ["graph"], ["kernel", "graph"])
-    for parts in asks:
-        c = replace(contender("ours:mtla2", Case(**SMALL)), parts=parts)
-        begins = c.decoder.batch_init_state
-
-        def first(*args, begins=begins):
-            seen.append([p for p in gpu.PARTS if gpu.asked_for(p)])
-            return begins(*args)
-
-        c.decoder.batch_init_state = first
-        c.decode(torch.randn(2, 7, SMALL["size"]), 3)
-    assert seen == list(asks)
-    assert os.environ.get(gpu.NAME) == asked
-    assert gpu.asked_for("graph") == bool(asked)
-    gpu.asked_for.cache_clear()
+@pytest.mark.parametrize("name", ["plain", "plain+kernel", "plain+graph", "ours"])
+def test_names_say_which_parts_for_gpus_run(name, monkeypatch):
+    monkeypatch.setattr("bench.contender.check_parts", lambda *args: None)
+    parts = contender(f"{name}:mtla2", Case(**SMALL)).decoder.gpu_parts
+    want = {"kernel", "graph"} if name == "ours" else set(name.split("+")[1:])
+    assert parts == want
 
 
 def test_captures_are_told_apart(monkeypatch):
@@ -157,7 +140,7 @@ def test_options_are_checked_before_anything_is_measured(words, capsys):
 
 def test_kernels_are_of_latent_variants():
     with pytest.raises(InputError, match="kernels are of mla and mtla"):
-        contender("ours+kernel+graph:gqa", Case(**SMALL), device="cuda")
+        contender("plain+kernel:gqa", Case(**SMALL), device="cuda")
 
 
 def test_budget_is_kept():
@@ -171,12 +154,13 @@ def test_budget_is_kept():
     [
         (["ours:mtlaa"], "did you mean 'mtla'"),
         (["ours:mha2"], "no such variant"),
-        (["theirs:mha"], "give ours, espnet, tiled or authors"),
+        (["theirs:mha"], "give ours, plain, espnet, tiled or authors"),
         (["authors:mla"], "give tiled:"),
-        (["tiled+graph:mla"], "give ours.kernel, ours.graph"),
-        (["ours+graf:mla"], "give ours.kernel, ours.graph"),
-        (["ours+kernel+kernel:mla"], "give ours.kernel, ours.graph"),
-        (["ours+graph:mla"], "need --device cuda"),
+        (["tiled+graph:mla"], "give plain, plain.kernel"),
+        (["plain+graf:mla"], "give plain, plain.kernel"),
+        (["ours+kernel:mla"], "give plain, plain.kernel"),
+        (["plain+graph:mla"], "with --device cuda alone"),
+        (["plain:mla"], "with --device cuda alone"),
         (["mtla2"], "give <engine>:<variant>"),
         (["espnet", "ours"], "ours: give <engine>:<variant>"),
         (["tiled:mla", "--tokens=1"], "give --tokens 2"),

@@ -149,10 +149,12 @@ def test_what_broke_is_left_out_and_what_was_wrong_is_marked(tmp_path):
         data = {"bench": "smoke", "what": what, "failed": failed}
         machine.write(tmp_path / f"smoke-{what}-cuda.json", data)
     broken, wrong = suspects(tmp_path, "float32")
-    assert told("ours+graph:mha", broken).startswith("check d failed: CUDA error")
-    assert told("ours+kernel+graph:mla", broken) and not told("ours:mla", broken)
-    assert not told("ours+kernel:mla", broken)
-    assert told("ours+kernel:mla", wrong).startswith("check a[1] failed")
+    assert told("plain+graph:mha", broken).startswith("check d failed: CUDA error")
+    assert told("ours:mha", broken) and not told("plain:mla", broken)
+    assert not told("plain+kernel:mla", broken)
+    assert told("plain+kernel:mla", wrong).startswith("check a[1] failed")
+    assert "+kernel" in wrong and not told("ours:mha", {"+kernel": "x"})
+    assert told("ours:mtla2", {"+kernel": "x"}) == "x"
 
 
 @pytest.mark.parametrize(

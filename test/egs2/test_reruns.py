@@ -148,26 +148,6 @@ def test_two_runs_at_once_train_anew_once(finished):
     assert finished.commands.count("st_train") == 1
 
 
-def test_parts_for_a_gpu_make_a_decoding_of_its_own(recipe):
-    recipe.ok("--gpu_inference", "true")
-    first = recipe.call("st_inference")
-    recipe.env["ESPNET_MTLA_GPU"] = "kernel,graph"
-    recipe.ok("--gpu_inference", "true")
-    assert recipe.commands == recipe.rest("st_inference")
-    assert "st_mini_kernel_graph_st_model" in recipe.call("st_inference") != first
-    tagged = ["--gpu_inference", "true", "--inference_tag", "x"]
-    for parts, commands in (
-        ("kernel", recipe.rest("st_inference")),
-        ("graph", recipe.rest("st_inference")),
-        ("graph", []),
-    ):
-        recipe.env["ESPNET_MTLA_GPU"] = parts
-        recipe.ok(*tagged)
-        assert recipe.commands == commands
-    recipe.ok("--gpu_inference", "false")
-    assert "_graph" not in recipe.call("st_inference")
-
-
 def test_what_tells_data_apart_stands_beside_the_default(recipe):
     recipe.ok()
     first = recipe.call("st_train")

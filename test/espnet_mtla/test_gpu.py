@@ -1,48 +1,44 @@
-"""What is asked for by the environment, and that nothing runs unasked."""
+"""Which parts for GPUs a search runs with."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from espnet_mtla import gpu
-from espnet_mtla.errors import InputError
+from espnet_mtla.registry import DECODERS
+
+BOTH = frozenset({"graph", "kernel"})
 
 
-@pytest.fixture(autouse=True)
-def ask(monkeypatch):
-    """Sets the variable; each test starts without it."""
-
-    def set_to(value):
-        gpu.asked_for.cache_clear()
-        monkeypatch.setenv(gpu.NAME, value)
-
-    monkeypatch.delenv(gpu.NAME, raising=False)
-    gpu.asked_for.cache_clear()
-    yield set_to
-    gpu.asked_for.cache_clear()
+@pytest.fixture
+def decoder():
+    return DECODERS["mtla"](11, 16, attention_heads=2, num_blocks=1).eval()
 
 
-def test_nothing_unless_asked_for(ask):
-    assert not any(map(gpu.asked_for, gpu.PARTS))
-    ask("graph")
-    assert [gpu.asked_for(part) for part in gpu.PARTS] == [False, True]
-    ask("graph, kernel")
-    assert all(map(gpu.asked_for, gpu.PARTS))
+@pytest.fixture
+def on_gpu():
+    """What stands for a tensor on a GPU."""
+    return SimpleNamespace(is_cuda=True)
 
 
-def test_an_unknown_name_is_refused(ask):
-    ask("kernel,grahp")
-    with pytest.raises(InputError, match="ESPNET_MTLA_GPU=kernel,grahp: grahp is not"):
-        gpu.asked_for("kernel")
+def test_a_gpu_has_both(decoder, on_gpu):
+    assert gpu.parts(decoder, on_gpu) == BOTH
+    decoder.gpu_parts = frozenset({"graph"})
+    assert gpu.parts(decoder, on_gpu) == {"graph"}
 
 
-def test_the_kernel_needs_triton(ask, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    ask("kernel")
-    with pytest.raises(InputError, match="needs Triton"):
-        gpu.asked_for("kernel")
+def test_the_cpu_stays_with_pytorch(decoder):
+    assert not gpu.parts(decoder, torch.zeros(2))
 
 
-def test_the_cpu_stays_with_pytorch(ask):
-    ask("kernel,graph")
-    with torch.no_grad():
-        assert gpu.latent_kernel(torch.randn(2, 8)) is None
+def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu):
+    with torch.autocast("cuda", enabled=True):
+        if torch.is_autocast_enabled("cuda"):  # not without a GPU
+            assert not gpu.parts(decoder, on_gpu)
+    assert not gpu.parts(decoder.train(), on_gpu)
+
+
+def test_kernels_need_triton(decoder, on_gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "has_triton", lambda: False)
+    assert gpu.parts(decoder, on_gpu) == {"graph"}

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from espnet_mtla import gpu
 from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import PromptPart
-from espnet_mtla.attention.layout import Step
 from espnet_mtla.attention.naive import naive_attention
+from espnet_mtla.decoder.graph import FixedStep
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -76,39 +75,49 @@ def test_no_prompt():
             torch.testing.assert_close(got[i].cpu(), want, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("stride", [0, 2, 3])
+@pytest.mark.parametrize("attends", [False, True], ids=["pytorch", "triton"])
+@pytest.mark.parametrize("stride", [0, 1, 2, 3])
 @torch.no_grad()
-def test_steps_equal_the_naive_equations(stride, monkeypatch):
+def test_steps_equal_the_naive_equations(attends, stride, monkeypatch):
     """The kernels in the place where a decoder calls them; a stride of 0 is MLA."""
-    from espnet_mtla.attention.fused import attend_latent
+    from espnet_mtla.attention import fused
 
     used = []
 
-    def kernel(*args):
+    def write(*args, write=fused.write):
         used.append(args)
-        return attend_latent(*args)
+        return write(*args)
 
-    monkeypatch.setattr(gpu, "latent_kernel", lambda x: kernel)
+    monkeypatch.setattr(fused, "write", write)
+    monkeypatch.setattr(fused, "attends", lambda dtype: attends)
     kind, options = LatentAttention, {}
     if stride:
         kind, options = TemporalLatentAttention, {"temporal_stride": stride}
-    attention = kind(24, attention_heads=2, **options).to(DEVICE).eval()
+    attention = kind(48, attention_heads=3, **options).to(DEVICE).eval()
+    with torch.no_grad():  # gates and norms that tell channels and chunks apart
+        for p in attention.kv_norm.parameters():
+            p.copy_(torch.randn(p.shape))
+        for gain in attention.buffers():
+            gain.fill_(random.uniform(0.5, 1))
     lengths = torch.tensor([random.randint(1, 9), 7, 2]).to(DEVICE)
-    prompt = torch.randn(3, int(lengths.max()), 24).to(DEVICE)
-    text, beam = torch.randn(6, 4, 24).to(DEVICE), 2
+    prompt = torch.randn(3, int(lengths.max()), 48).to(DEVICE)
+    text, beam = torch.randn(6, 4, 48).to(DEVICE), 2
     layout = attention.layout(lengths, prompt.shape[1], 0)
     part = attention.cache_prompt(prompt, layout)
     cache = PromptCache.build([part], layout, attention.stride)
     tail = TailCache.build(cache, attention, 6)
     got = []
+    gates = {attention: attention.gates(20)} if stride else {}
     for i in range(4):
-        at = Step(
+        at = FixedStep(
             lengths.repeat_interleave(beam),
-            i,
+            lengths.new_tensor([i]),
+            tail.buffers[0].shape[3],
             attention.rope_width,
             attention.stride,
-            cache.open_range,
             attention.chunk_width,
+            True,
+            gates,
         )
         got.append(attention.step(text[:, i], part, cache.unused, tail.layer(0), at))
         tail.length += 1

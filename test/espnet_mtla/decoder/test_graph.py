@@ -1,4 +1,7 @@
-"""Steps of fixed shape equal ordinary ones; on CUDA they are captured and replayed."""
+"""Steps of fixed shape equal ordinary ones; on CUDA they are captured and replayed.
+
+Those with kernels are here on CUDA alone; ``kernel_cases.py`` has them interpreted.
+"""
 
 import pytest
 import torch
@@ -6,15 +9,18 @@ import torch
 from espnet_mtla import gpu
 from espnet_mtla.decoder import graph
 
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+DEVICES = [("cpu", "graph")]
+if torch.cuda.is_available():
+    DEVICES += [("cuda", "graph"), ("cuda", "graph kernel")]
 
 
 @pytest.fixture
 def fixed(monkeypatch):
     """Chooses the form of the steps, on any device."""
 
-    def choose(yes):
-        monkeypatch.setattr(gpu, "graphs", lambda decoder, x: yes)
+    def choose(yes, parts="graph"):
+        chosen = frozenset(parts.split() if yes else ())
+        monkeypatch.setattr(gpu, "parts", lambda decoder, x: chosen)
 
     return choose
 
@@ -38,9 +44,9 @@ def search(decoder, prompt, lengths, tokens, parents, left):
     return steps
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("device", "parts"), DEVICES)
 @torch.no_grad()
-def test_equals_ordinary_steps(make_decoder, ragged, fixed, device):
+def test_equals_ordinary_steps(make_decoder, ragged, fixed, device, parts):
     """Through reorders, an utterance's end, and tails that grow."""
     decoder = make_decoder().to(device)
     prompt, lengths, _ = ragged(n_utt=3)
@@ -51,7 +57,7 @@ def test_equals_ordinary_steps(make_decoder, ragged, fixed, device):
     history = [x.to(device) for x in (prompt, lengths, tokens, parents, left)]
     fixed(False)
     want = search(decoder, *history)
-    fixed(True)
+    fixed(True, parts)
     captures = graph.CAPTURES.count
     got = search(decoder, *history)
     for one, other in zip(got, want):
@@ -97,7 +103,7 @@ def test_steps_of_a_bucket_are_the_same_operations(make_decoder, ragged, fixed):
         _, state = decoder.batch_score(tokens[:, :i], state, None)
         calls: list = []
         with Recorder():
-            state.graphed._run()
+            state.fixed._run()
         seen.append(calls)
         places.append([b.data_ptr() for b in state.tail.buffers])
         state = decoder.batch_select_state(state, torch.zeros(3, 1, dtype=torch.int64))
