@@ -129,9 +129,7 @@ def arguments(
             if hasattr(args, name):
                 setattr(args, name, value)
         if hasattr(args, "contenders"):
-            args.contenders = [
-                n for n in args.contenders if not n.startswith("plain")
-            ]
+            args.contenders = [n for n in args.contenders if not n.startswith("plain")]
     return args, words
 
 

@@ -1,15 +1,21 @@
 """Which parts written for CUDA a search's steps run with, decided in one place.
 
-Steps on a GPU have a fixed shape (:mod:`.decoder.graph`), so that they can be captured
-as CUDA graphs, and in them MLA and MTLA run in Triton (:mod:`.attention.fused`). Under
-autocast, which may drop a weight's copy that a graph goes on reading, while training,
-and on other devices everything is plain PyTorch.
+- ``graph``: the decoder's steps have a fixed shape, and are captured as CUDA graphs
+  (:mod:`.decoder.graph`);
+- ``kernel``: in these, latent variants and reorders run in Triton
+  (:mod:`.attention.fused`);
+- ``search``: with both, whole steps of a search are captured (:mod:`.search.replay`).
+
+Under autocast, which may drop a weight's copy that a graph goes on reading, while
+training, and on other devices everything is plain PyTorch.
 """
 
 import importlib.util
 from functools import cache
 
 import torch
+
+PARTS = frozenset({"graph", "kernel", "search"})
 
 
 @cache
@@ -19,7 +25,7 @@ def has_triton() -> bool:
 
 
 def parts(decoder: torch.nn.Module, x: torch.Tensor) -> frozenset[str]:
-    """Which of ``graph`` and ``kernel`` a decoder's next step runs with.
+    """Which parts a decoder's next step runs with.
 
     Args:
         decoder: whose ``gpu_parts`` may name fewer.

@@ -101,7 +101,7 @@ class TailCache:
         self.open_frames = open_frames
         self.stride = stride
         self.length = length
-        self.pinned = False  # buffers are to stay where they are until they grow
+        self._pinned = False
         self._spare: tuple[torch.Tensor, ...] | None = None
 
     @classmethod
@@ -144,19 +144,41 @@ class TailCache:
             )
             self._spare = None
 
-    def reorder(self, parents: torch.Tensor) -> None:
+    def pin(self) -> None:
+        """Have the buffers stay where they are until they grow."""
+        self._pinned = True
+        self._make_spare()
+
+    def _make_spare(self) -> None:
+        if self._spare is None:
+            self._spare = tuple(torch.zeros_like(b) for b in self.buffers)
+
+    def reorder(
+        self, parents: torch.Tensor, newest: torch.Tensor | None = None
+    ) -> None:
         """Replace hypothesis ``n`` by a copy of hypothesis ``parents[n]``, ``(N,)``.
 
         Slots that are not in use yet may hold anything finite.
+
+        Args:
+            parents: ``(N,)``.
+            newest: last slot in use of each hypothesis, ``(N,)``, if pinned and to be
+                copied in Triton.
         """
-        if self._spare is None:
-            self._spare = tuple(torch.zeros_like(b) for b in self.buffers)
+        self._make_spare()
+        if newest is not None:
+            from espnet_mtla.attention.fused import copy_rows
+
+            for buffer, spare in zip(self.buffers, self._spare):
+                copy_rows(buffer, spare, newest, parents)
+                copy_rows(spare, buffer, newest)
+            return
         for buffers in zip(self.buffers, self._spare):
             old, new = (b[:, :, :, : self.n_slots] for b in buffers)
             torch.index_select(old, 1, parents, out=new)
-            if self.pinned:
+            if self._pinned:
                 old.copy_(new)
-        if not self.pinned:
+        if not self._pinned:
             self.buffers, self._spare = self._spare, self.buffers
 
     def keep(self, hyps: torch.Tensor) -> None:
@@ -181,7 +203,9 @@ class TailCache:
         buffers = []
         for parts in zip(*(row.buffers for row in rows)):
             rows_used = torch.cat([p[:, :, :, :used] for p in parts], dim=1)
-            room = rows_used.new_zeros(*rows_used.shape[:3], 16, rows_used.shape[4])
+            room = rows_used.new_zeros(
+                *rows_used.shape[:3], 32 - used % 16, rows_used.shape[4]
+            )
             buffers.append(torch.cat((rows_used, room), dim=3))
         head = rows[0]
         return cls(tuple(buffers), head.open_frames, head.stride, head.length)

@@ -12,10 +12,20 @@ import triton
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
 from espnet_mtla.attention.layout import Step
-from espnet_mtla.attention.write_kernel import write_kernel
+from espnet_mtla.attention.write_kernel import copy_kernel, write_kernel
 
-STAGES = 2
-"""Tiles of cached positions in flight."""
+OPTIONS = {"num_warps": 4, "num_stages": 2}
+"""Of the compiler, for the kernels that attend.
+
+They and the tiles were the fastest, or within a tenth of it, of some thirty on an H200,
+and fit the 99 KiB of shared memory of consumer GPUs.
+"""
+ROWS = 64
+"""Rows in a tile at most."""
+COLUMNS = 32
+"""Cached positions in a tile of a prompt."""
+TAIL_COLUMNS = 16
+"""Cached positions in a tile of a tail."""
 
 
 class Plan(NamedTuple):
@@ -24,52 +34,35 @@ class Plan(NamedTuple):
     Attributes:
         rows: rows in a tile of the first kernel.
         heads: rows in a tile of the second.
-        columns: cached positions in a tile.
         pieces: parts that a prompt is cut into.
-        piece: positions in one, a multiple of ``columns``.
+        piece: positions in one, a multiple of :data:`COLUMNS`.
     """
 
     rows: int
     heads: int
-    columns: int
     pieces: int
     piece: int
 
 
-def plan(
-    n_utt: int, n_rows: int, n_heads: int, size: int, element: int, processors: int
-) -> Plan:
-    """Choose grid and tiles; nothing of this has been timed.
+def plan(n_utt: int, n_rows: int, n_heads: int, size: int, processors: int) -> Plan:
+    """Choose grid and tiles.
 
-    Tiles are as large as fits the 99 KiB of shared memory of consumer GPUs without
-    spilling registers. A prompt is cut only until each processor has two programs: a
-    piece costs ``r`` numbers a row, written and read, more than many prompts hold.
+    A prompt is cut only until each processor has a program: a piece costs ``r`` numbers
+    a row, written and read, more than many prompts hold.
 
     Args:
         n_utt: ``B``.
         n_rows: hypotheses times heads of an utterance.
         n_heads: of a hypothesis.
         size: ``S``, cached positions of the longest prompt.
-        element: bytes of a cached number.
         processors: of the GPU.
     """
-    most = 64 if element == 2 else 32
-    rows = min(most, padded(n_rows))
-    heads = min(most, padded(n_heads))
-    columns = 32 if element == 2 else 16
+    rows, heads = (min(ROWS, padded(n)) for n in (n_rows, n_heads))
     programs = n_utt * triton.cdiv(n_rows, rows)
-    blocks = triton.cdiv(size, columns)
-    wanted = min(blocks, max(1, 2 * processors // programs))
-    piece = columns * max(1, triton.cdiv(blocks, max(1, wanted)))
-    return Plan(rows, heads, columns, triton.cdiv(size, piece), piece)
-
-
-def warps(rows: int) -> int:
-    """Warps of a program with tiles of so many rows.
-
-    With fewer the compiler spills registers, above all in float32 without TF32.
-    """
-    return 4 if rows == 16 else 8
+    blocks = triton.cdiv(size, COLUMNS)
+    wanted = min(blocks, max(1, processors // programs))
+    piece = COLUMNS * max(1, triton.cdiv(blocks, max(1, wanted)))
+    return Plan(rows, heads, triton.cdiv(size, piece), piece)
 
 
 def padded(size: int) -> int:
@@ -137,6 +130,35 @@ def write(attention, x: torch.Tensor, tail: torch.Tensor, at: Step) -> torch.Ten
     return query
 
 
+def copy_rows(
+    source: torch.Tensor,
+    target: torch.Tensor,
+    newest: torch.Tensor,
+    rows: torch.Tensor | None = None,
+) -> None:
+    """Copy the slots in use of all tails.
+
+    Args:
+        source: ``(layers, N, G, capacity, w)``.
+        target: as ``source``, which it does not share memory with.
+        newest: last slot in use of each of the target's hypotheses, ``(N,)``.
+        rows: hypothesis that each is copied from, ``(N,)``; None for itself.
+    """
+    n_layers, n_hyp, groups, capacity, width = source.shape
+    with torch.cuda.device_of(source):
+        copy_kernel[n_hyp, n_layers * groups](
+            source,
+            target,
+            newest if rows is None else rows,
+            newest,
+            groups,
+            capacity * width,
+            WIDTH=width,
+            GATHER=rows is not None,
+            BLOCK=1024,
+        )
+
+
 def attends(dtype: torch.dtype) -> bool:
     """Whether :func:`attend_latent` is faster than PyTorch's products.
 
@@ -155,8 +177,7 @@ def attend_latent(
 ) -> torch.Tensor:
     """Attend from one token a hypothesis to the shared prompt and its own tail.
 
-    float32 input is multiplied in TF32 where PyTorch is set to do so. Padding and
-    unused slots may hold anything; they are not read.
+    Padding and unused slots may hold anything; they are not read.
 
     Args:
         query: ``(N, M, r + d_r)``, scaled.
@@ -169,23 +190,16 @@ def attend_latent(
         ``(N, M, r)``.
     """
     n_hyp, n_heads, width = query.shape
-    query = query.to(tail.dtype).contiguous()  # autocast may mix them
     keys = tail if prompt is None else prompt.keys
     n_utt, size = (1, 0) if prompt is None else (len(keys), keys.shape[2])
     n_rows = n_hyp // n_utt * n_heads
-    chosen = plan(
-        n_utt, n_rows, n_heads, size, query.element_size(), _processors(query.device)
-    )
+    chosen = plan(n_utt, n_rows, n_heads, size, _processors(query.device))
     constants = {
         "R": rank,
         "W": width,
         "RP": padded(rank),
         "DP": padded(width - rank),
-        "COLUMNS": chosen.columns,
-        "PRECISION": "tf32"
-        if torch.backends.cuda.matmul.fp32_precision == "tf32"
-        else "ieee",
-        "num_stages": STAGES,
+        **OPTIONS,
     }
     totals = query.new_empty(chosen.pieces, n_hyp, n_heads, rank, dtype=torch.float32)
     tops, norms = totals.new_empty(2, chosen.pieces, n_hyp, n_heads)
@@ -205,7 +219,7 @@ def attend_latent(
                 size,
                 chosen.piece,
                 ROWS=chosen.rows,
-                num_warps=warps(chosen.rows),
+                COLUMNS=COLUMNS,
                 **constants,
             )
         tail_kernel[n_hyp, triton.cdiv(n_heads, chosen.heads)](
@@ -221,7 +235,7 @@ def attend_latent(
             chosen.piece,
             tail.shape[2],
             ROWS=chosen.heads,
-            num_warps=warps(chosen.heads),
+            COLUMNS=TAIL_COLUMNS,
             **constants,
         )
     return out

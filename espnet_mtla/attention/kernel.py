@@ -48,7 +48,6 @@ def _attend(
     RP: tl.constexpr,
     DP: tl.constexpr,
     COLUMNS: tl.constexpr,
-    PRECISION: tl.constexpr,
 ):
     """Add the cached positions ``begin`` to ``end`` to a running softmax.
 
@@ -58,15 +57,15 @@ def _attend(
         columns = first + tl.arange(0, COLUMNS)
         seen = columns < end
         value, key = _load(cached, columns, seen, R, W, RP, DP)
-        score = tl.dot(latent, tl.trans(value), input_precision=PRECISION)
-        score += tl.dot(rotary, tl.trans(key), input_precision=PRECISION)
+        score = tl.dot(latent, tl.trans(value), input_precision="ieee")
+        score += tl.dot(rotary, tl.trans(key), input_precision="ieee")
         score = tl.where(seen[None, :], score * LOG2_E, float("-inf"))
         higher = tl.maximum(top, tl.max(score, 1))
         weight = tl.exp2(score - higher[:, None])
         fade = tl.exp2(top - higher)
         norm = norm * fade + tl.sum(weight, 1)
         total *= fade[:, None]
-        total += tl.dot(weight.to(value.dtype), value, input_precision=PRECISION)
+        total += tl.dot(weight.to(value.dtype), value, input_precision="ieee")
         top = higher
     return total, top, norm
 
@@ -89,7 +88,6 @@ def prompt_kernel(
     DP: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    PRECISION: tl.constexpr,
 ):
     """Attend from a tile of rows to a piece of their prompt; grid (tiles, pieces, B).
 
@@ -120,7 +118,6 @@ def prompt_kernel(
         RP,
         DP,
         COLUMNS,
-        PRECISION,
     )
     at = (part * tl.num_programs(2) + utt) * n_rows + rows
     r = tl.arange(0, RP)[None, :]
@@ -148,7 +145,6 @@ def tail_kernel(
     DP: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    PRECISION: tl.constexpr,
 ):
     """Merge the pieces of a hypothesis's heads with its tail; grid (N, tiles).
 
@@ -190,6 +186,5 @@ def tail_kernel(
         RP,
         DP,
         COLUMNS,
-        PRECISION,
     )
     tl.store(out + at[:, None] * R + r, total / norm[:, None], mask=within)

@@ -1,7 +1,8 @@
-"""What a latent variant's step does before it attends, in Triton: one kernel for some
-twenty of PyTorch's.
+"""What is written into tails, in Triton: new tokens of latent variants, and reorders.
 
-Needs Triton; :mod:`.fused` launches it.
+The first is one kernel for some twenty of PyTorch's; the second copies the slots in use
+alone, of which the host need not know how many there are. Needs Triton; :mod:`.fused`
+launches them.
 """
 
 import triton
@@ -84,3 +85,32 @@ def write_kernel(
         (heads < HEADS) & (pair < D // 2),
         scale,
     )
+
+
+@triton.jit
+def copy_kernel(
+    source,
+    target,
+    rows,
+    newest,
+    groups,
+    size,
+    WIDTH: tl.constexpr,
+    GATHER: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Copy slots up to ``newest`` ``(N,)`` of hypothesis ``rows[n]`` to hypothesis ``n``.
+
+    Grid ``(N, layers * groups)`` over ``(layers, N, groups, size)``; without ``GATHER``
+    each is copied from itself.
+    """
+    hyp = tl.program_id(0).to(tl.int64)
+    layer = (tl.program_id(1) // groups) * tl.num_programs(0)
+    group = tl.program_id(1) % groups
+    row = tl.load(rows + hyp) if GATHER else hyp
+    into = target + ((layer + hyp) * groups + group) * size
+    out_of = source + ((layer + row) * groups + group) * size
+    end = (tl.load(newest + hyp).to(tl.int32) + 1) * WIDTH
+    for first in range(0, end, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        tl.store(into + at, tl.load(out_of + at, mask=at < end), mask=at < end)

@@ -7,6 +7,7 @@ memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` decides).
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,18 @@ class Captures:
 
 
 CAPTURES = Captures()
+
+
+def captured(run: Callable[[], object], device: torch.device) -> torch.cuda.CUDAGraph:
+    """Return what ``run`` launches on a GPU, which it does not run."""
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        run()
+    CAPTURES.seconds += time.perf_counter() - begin
+    CAPTURES.count += 1
+    return graph
 
 
 class FixedStep(Step):
@@ -79,7 +92,7 @@ class FixedSteps:
     def __init__(
         self, decoder, prompt: PromptCache, tail: TailCache, parts: frozenset[str]
     ):
-        tail.pinned = True
+        tail.pin()
         self.decoder, self.prompt, self.tail = decoder, prompt, tail
         self.parts = parts
         self.buffers = tail.buffers
@@ -93,10 +106,12 @@ class FixedSteps:
             for layer in decoder.layers:
                 if hasattr(layer.self_attn, "gates"):
                     self.gates[layer.self_attn] = layer.self_attn.gates(n_chunks)
+        # what is compiled, loaded and chosen for steps before they can be captured
         self.kind = tail.n_hyp, self.buffers[0].dtype, self.lengths.device, parts
         self.graphed = "graph" in parts and self.lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
         self.logits: torch.Tensor | None = None
+        self.newest: torch.Tensor | None = None
 
     def fits(self, tail: TailCache) -> bool:
         """Whether ``tail`` is where it was: neither grown nor another batch's."""
@@ -109,20 +124,32 @@ class FixedSteps:
             Logits ``(N, V)``, which the next call may write over.
         """
         self.tokens.copy_(tokens)
-        self.index.fill_(self.tail.length)
-        if self.graph is None:
-            if self.graphed and self.kind in self.decoder.warm:
-                self._capture()
-            else:
-                self.logits = self._run()
-                self.decoder.warm.add(self.kind)
-        if self.graph is not None:
-            self.graph.replay()
-        self.tail.length += 1
+        self.advance(self._run, self.kind)
         return self.logits
 
-    def _run(self) -> torch.Tensor:
-        """One step from :attr:`tokens` and :attr:`index`."""
+    def advance(self, run: Callable[[], object], kind: tuple) -> None:
+        """Make one step, which all later calls replay.
+
+        Args:
+            run: what is done in a step; calls :meth:`run`.
+            kind: what tells it from others that ran before.
+        """
+        self.index.fill_(self.tail.length)
+        if self.graph is None and self.graphed and kind in self.decoder.warm:
+            self.graph = captured(run, self.tokens.device)
+        if self.graph is not None:
+            self.graph.replay()
+        else:
+            run()
+            self.decoder.warm.add(kind)
+        self.tail.length += 1
+
+    def _run(self) -> None:
+        """One step from :attr:`tokens`."""
+        self.logits = self.run(self.tokens)
+
+    def run(self, tokens: torch.Tensor) -> torch.Tensor:
+        """One step from ``tokens`` ``(N,)`` and :attr:`index`; logits ``(N, V)``."""
         attention = self.decoder.attention
         at = FixedStep(
             self.lengths,
@@ -134,13 +161,6 @@ class FixedSteps:
             "kernel" in self.parts,
             self.gates,
         )
-        return self.decoder.advance(self.tokens, self.prompt, self.tail, at)
-
-    def _capture(self) -> None:
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self.tokens.device), torch.cuda.graph(self.graph):
-            self.logits = self._run()
-        CAPTURES.seconds += time.perf_counter() - begin
-        CAPTURES.count += 1
+        if at.kernels:
+            self.newest = at.slot
+        return self.decoder.advance(tokens, self.prompt, self.tail, at)

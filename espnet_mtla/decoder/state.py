@@ -31,6 +31,7 @@ class DecoderState:
         self.tail = tail
         self.utterance = utterance
         self.fixed: FixedSteps | None = None
+        self.replayed = False  # steps are a search's, see FixedSteps.run
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
         batched = utterance is not None and len(prompt.lengths) > 1
@@ -61,7 +62,7 @@ class DecoderState:
         share = self.tail.n_hyp // len(top_ids)
         first = torch.arange(len(top_ids), device=top_ids.device) * share
         parents = top_ids.div(n_vocab, rounding_mode="trunc") + first[:, None]
-        self.tail.reorder(parents.flatten())
+        self.tail.reorder(parents.flatten(), self.fixed and self.fixed.newest)
         return self
 
     def keep(self, rows: torch.Tensor) -> "DecoderState":

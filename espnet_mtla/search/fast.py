@@ -13,15 +13,16 @@ import torch
 from espnet_mtla import compat
 from espnet_mtla.search.end import EndDetection, Outcomes
 from espnet_mtla.search.history import Choice, History
+from espnet_mtla.search.replay import Replay, replays
 from espnet_mtla.search.slots import Slots
 
 LOG_ZERO = -1e10
 """Score of what an empty slot is extended to, as in ESPnet."""
 AHEAD = 2
 """Steps that a GPU may be behind when the host waits for one to end."""
-FULL = 0.75
+FULL = {"cpu": 0.75, "cuda": 0.5}
 """Finished utterances leave a batch when at most this share of it is left; their
-leaving costs a copy of all others, about what one step reads."""
+leaving costs a copy of all others, about what one step reads, and on a GPU a capture."""
 
 
 class FastBeamSearch(compat.batch_beam_search()):
@@ -70,19 +71,20 @@ class FastBeamSearch(compat.batch_beam_search()):
         empty = -torch.inf
         if n_utt > 1:
             empty = max(LOG_ZERO, torch.finfo(x.dtype).min / 4)
+        replay = Replay(self, slots, detection, empty) if replays(self, slots) else None
         for i in range(max(maxlens)):
-            top_ids = self._step(slots, empty)
-            ended = self._end(slots, i, detection)
-            history.choices.append(
-                Choice(slots.rows, top_ids, ended, slots.score, slots.sums)
-            )
+            if replay:
+                choice = replay(i)
+            else:
+                choice = self._advance(slots, empty, i, detection)
+            history.choices.append(choice)
             done = outcomes.exchange(slots.done)
             if done is None:
                 continue
             left = [b for b, over in enumerate(done) if not over]
             if not left:
                 break
-            if len(left) <= FULL * len(done) and self._lets_go():
+            if len(left) <= FULL[x.device.type] * len(done) and self._lets_go():
                 self._keep(slots, detection, left)
                 outcomes.clear()  # their rows are gone
         return history.hypotheses(self.eos, maxlens)
@@ -95,6 +97,18 @@ class FastBeamSearch(compat.batch_beam_search()):
             and not (isinstance(d, windowed) and d.window_margin > 0)
             for d in self.part_scorers.values()
         )
+
+    def _advance(
+        self,
+        slots: Slots,
+        empty: float,
+        i: int | torch.Tensor,
+        detection: EndDetection | None,
+    ) -> Choice:
+        """Extend all hypotheses by a token and end some; step ``i``, from 0."""
+        top_ids = self._step(slots, empty)
+        ended = self._end(slots, i, detection)
+        return Choice(slots.rows, top_ids, ended, slots.score, slots.sums)
 
     def _step(self, slots: Slots, empty: float) -> torch.Tensor:
         """Extend all hypotheses by a token; ``(B, K)`` choices ``h * V + v``."""
@@ -139,18 +153,14 @@ class FastBeamSearch(compat.batch_beam_search()):
         return [scorer.select_state(state, n) for n in parents.tolist()]
 
     def _end(
-        self, slots: Slots, i: int, detection: EndDetection | None
+        self, slots: Slots, i: int | torch.Tensor, detection: EndDetection | None
     ) -> torch.Tensor:
         """End hypotheses and utterances in step ``i``; those to return, ``(B, K)``."""
-        fewest, most = slots.lengths
-        stops = slots.newest == self.eos
-        if i + 1 in most:
-            stops = stops | slots.of([n == i + 1 for n in most])
+        stops = (slots.newest == self.eos) | (slots.most == i + 1)
         ended = slots.active & stops
         slots.active = slots.active ^ ended
         slots.done = slots.done | ~slots.active.any(1)
-        if any(n > i for n in fewest):  # shorter ones are dropped
-            ended = ended & slots.of([n <= i for n in fewest])
+        ended = ended & (slots.fewest <= i)  # shorter ones are dropped
         if detection:
             slots.done = slots.done | detection.update(slots.score, ended)
             slots.active = slots.active & ~slots.done[:, None]

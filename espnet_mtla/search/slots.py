@@ -12,7 +12,8 @@ class Slots:
 
     Attributes:
         rows: which of the search's utterances those are, on the host.
-        lengths: fewest and most tokens of the text of each, on the host.
+        fewest: tokens of the text of each at least, ``(B, 1)``.
+        most: tokens of the text of each at most, ``(B, 1)``.
         xs: encoder output for scorers that read it, ``(N, T, D)``.
         xs_mask: its frames that are no padding, ``(N, 1, T)``, or None.
         yseq: tokens so far, ``(N, L)``.
@@ -25,7 +26,8 @@ class Slots:
     """
 
     rows: list[int]
-    lengths: tuple[list[int], list[int]]
+    fewest: torch.Tensor
+    most: torch.Tensor
     xs: torch.Tensor
     xs_mask: torch.Tensor | None
     yseq: torch.Tensor
@@ -54,7 +56,7 @@ class Slots:
             shape: ``K`` and ``V``.
             xs: ``(N, T, D)``, or ``(T, D)`` of one utterance.
             xs_mask: ``(N, 1, T)``, or ``(1, 1, T)`` of one utterance, or None.
-            lengths: fewest and most tokens of each utterance's text.
+            lengths: fewest and most tokens of each utterance's text, on the host.
         """
         beam_size, n_vocab = shape
         n_utt, n_hyp = len(primer), len(primer) * beam_size
@@ -67,7 +69,7 @@ class Slots:
         active[:, 0] = True
         return cls(
             list(range(n_utt)),
-            lengths,
+            *(torch.tensor(n, device=xs.device)[:, None] for n in lengths),
             xs,
             xs_mask,
             primer.repeat_interleave(beam_size, dim=0),
@@ -78,10 +80,6 @@ class Slots:
             torch.zeros_like(active[:, 0]),
             score.new_empty(n_hyp, n_vocab),
         )
-
-    def of(self, flags: list[bool]) -> torch.Tensor:
-        """Flags of the utterances, ``(B, 1)``, on the device."""
-        return torch.tensor(flags, device=self.xs.device)[:, None]
 
     @property
     def newest(self) -> torch.Tensor:
@@ -115,11 +113,9 @@ class Slots:
         hyps = torch.arange(n_utt * beam_size, device=rows.device)
         hyps = hyps.view(n_utt, beam_size)[rows].flatten()
         self.rows = [self.rows[b] for b in left]
-        fewest, most = self.lengths
-        self.lengths = [fewest[b] for b in left], [most[b] for b in left]
         self.xs, self.yseq = self.xs[hyps], self.yseq[hyps]
         self.total = self.total[: len(hyps)]
         self.xs_mask = None if self.xs_mask is None else self.xs_mask[hyps]
-        for name in ("score", "sums", "active", "done"):
+        for name in ("fewest", "most", "score", "sums", "active", "done"):
             setattr(self, name, getattr(self, name)[rows])
         return rows

@@ -1,6 +1,4 @@
 import json
-import os
-from dataclasses import replace
 
 import pytest
 import torch
@@ -92,12 +90,13 @@ def test_figures(tmp_path, capsys):
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
 
-@pytest.mark.parametrize("name", ["plain", "plain+kernel", "plain+graph", "ours"])
+@pytest.mark.parametrize(
+    "name", ["plain", "plain+kernel", "plain+graph+kernel", "ours"]
+)
 def test_names_say_which_parts_for_gpus_run(name, monkeypatch):
     monkeypatch.setattr("bench.contender.check_parts", lambda *args: None)
     parts = contender(f"{name}:mtla2", Case(**SMALL)).decoder.gpu_parts
-    want = {"kernel", "graph"} if name == "ours" else set(name.split("+")[1:])
-    assert parts == want
+    assert parts == (gpu.PARTS if name == "ours" else set(name.split("+")[1:]))
 
 
 def test_captures_are_told_apart(monkeypatch):

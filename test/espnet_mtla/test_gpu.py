@@ -8,8 +8,6 @@ import torch
 from espnet_mtla import gpu
 from espnet_mtla.registry import DECODERS
 
-BOTH = frozenset({"graph", "kernel"})
-
 
 @pytest.fixture
 def decoder():
@@ -22,8 +20,8 @@ def on_gpu():
     return SimpleNamespace(is_cuda=True)
 
 
-def test_a_gpu_has_both(decoder, on_gpu):
-    assert gpu.parts(decoder, on_gpu) == BOTH
+def test_a_gpu_has_all(decoder, on_gpu):
+    assert gpu.parts(decoder, on_gpu) == {"graph", "kernel", "search"}
     decoder.gpu_parts = frozenset({"graph"})
     assert gpu.parts(decoder, on_gpu) == {"graph"}
 
@@ -41,4 +39,4 @@ def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu):
 
 def test_kernels_need_triton(decoder, on_gpu, monkeypatch):
     monkeypatch.setattr(gpu, "has_triton", lambda: False)
-    assert gpu.parts(decoder, on_gpu) == {"graph"}
+    assert gpu.parts(decoder, on_gpu) == {"graph", "search"}

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from espnet_mtla import gpu
 from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.naive import naive_attention
 from espnet_mtla.decoder.graph import FixedStep
+from espnet_mtla.registry import DECODERS
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -130,3 +132,60 @@ def test_steps_equal_the_naive_equations(attends, stride, monkeypatch):
         )
         mine = torch.stack([step[i] for step in got]).cpu()
         torch.testing.assert_close(mine, want, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("gather", [False, True])
+def test_tails_are_copied_as_far_as_they_are_used(groups, gather):
+    from espnet_mtla.attention.fused import copy_rows
+
+    source = torch.randn(2, 7, groups, 16, random.choice([6, 320]), device=DEVICE)
+    target = torch.full_like(source, 9.0)
+    newest = torch.randint(0, 16, (7,), device=DEVICE)
+    rows = torch.randint(0, 7, (7,), device=DEVICE) if gather else None
+    copy_rows(source, target, newest, rows)
+    wanted = source[:, rows] if gather else source
+    used = (torch.arange(16, device=DEVICE) <= newest[:, None])[None, :, None, :, None]
+    assert torch.equal(target, torch.where(used, wanted, 9.0))
+
+
+@pytest.mark.parametrize("variant", ["mha", "mqa", "mla", "mtla", "mtla-cross"])
+@pytest.mark.parametrize("detects", [False, True])
+@torch.no_grad()
+def test_replayed_searches_find_the_same(variant, detects, monkeypatch):
+    """Steps of a search that are one sequence of kernels; captured on CUDA."""
+    from espnet_mtla.search.fast import FastBeamSearch
+    from espnet_mtla.search.replay import Replay
+
+    kind, _, context = variant.partition("-")
+    options = {"temporal_stride": random.choice([2, 3])} if kind == "mtla" else {}
+    decoder = DECODERS[kind](
+        9,
+        48,
+        attention_heads=3,
+        num_blocks=2,
+        linear_units=32,
+        context=context or "prompt",
+        **options,
+    )
+    for gain in decoder.buffers():
+        gain.fill_(0.7)
+    decoder.eval().to(DEVICE)
+    decoder.output_layer.bias[-1] += 0.5  # texts of different lengths
+    search = FastBeamSearch({"decoder": decoder}, {"decoder": 1.0}, 3, 9, sos=8, eos=8)
+    lengths = torch.tensor([random.randint(20, 24), 7, 3, 18])
+    x = torch.randn(4, int(lengths.max()), 48).to(DEVICE)
+    length = {"maxlenratio": 0.0, "minlenratio": 0.0} if detects else {}
+    found, steps = {}, []
+    monkeypatch.setattr(
+        Replay, "__call__", lambda *a, call=Replay.__call__: steps.append(1) or call(*a)
+    )
+    for parts in (frozenset(), gpu.PARTS):
+        monkeypatch.setattr(gpu, "parts", lambda *args, parts=parts: parts)
+        for _ in range(2):  # the second is captured from its first step on
+            n_best = search(x, x_lengths=lengths, **(length or {"maxlenratio": -21.0}))
+        found[parts] = [[(h.yseq.tolist(), float(h.score)) for h in n] for n in n_best]
+    assert steps
+    for one, other in zip(*found.values(), strict=True):
+        assert [y for y, _ in one] == [y for y, _ in other]
+        assert [s for _, s in one] == pytest.approx([s for _, s in other], abs=1e-3)

@@ -30,18 +30,31 @@ def test_where_it_runs(mode):
 
 
 def test_plan_covers_the_prompt_and_fills_the_gpu():
-    from espnet_mtla.attention.fused import plan
+    from espnet_mtla.attention.fused import COLUMNS, plan
 
     for _ in range(100):
         n_utt, beam, n_heads = (random.randint(1, m) for m in (40, 60, 20))
-        size, element = random.randint(0, 4000), random.choice([2, 4])
-        p = plan(n_utt, beam * n_heads, n_heads, size, element, 132)
+        size = random.randint(0, 4000)
+        p = plan(n_utt, beam * n_heads, n_heads, size, 132)
         assert p.pieces * p.piece >= size > (p.pieces - 1) * p.piece or not p.pieces
-        assert p.piece % p.columns == 0
+        assert p.piece % COLUMNS == 0
         programs = n_utt * -(-beam * n_heads // p.rows) * p.pieces
-        assert programs <= 2 * 132 or p.pieces <= 1
-    assert plan(1, 8, 8, 4000, 2, 132).pieces > 100  # one hypothesis of a long prompt
-    assert plan(40, 400, 8, 4000, 2, 132).pieces == 1  # a beam of 50
+        assert programs <= 132 or p.pieces <= 1
+    assert plan(1, 8, 8, 4000, 132).pieces > 60  # one hypothesis of a long prompt
+    assert plan(40, 400, 8, 4000, 132).pieces == 1  # a beam of 50
+
+
+TYPES = {
+    **dict.fromkeys(
+        ("totals", "tops", "norms", "phase", "directions", "offsets"), "*fp32"
+    ),
+    **dict.fromkeys(("cached", "slots", "chunk", "rows", "newest"), "*i64"),
+    **dict.fromkeys(("n_rows", "share", "size", "piece", "n_heads"), "i32"),
+    **dict.fromkeys(("capacity", "groups"), "i32"),
+    **dict.fromkeys(("eps", "scale"), "fp32"),
+    "opens": "*i1",
+}
+"""Of the kernels' arguments, but for those of the model's type."""
 
 
 @pytest.mark.parametrize(
@@ -59,24 +72,25 @@ def test_compiles_for_gpus_and_fits_their_shared_memory(
     import triton
     from triton.backends.compiler import GPUTarget
 
-    from espnet_mtla.attention import fused, kernel
+    from espnet_mtla.attention import fused, kernel, write_kernel
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    plan = fused.plan(8, 400, 8, 300, 4 if name == "fp32" else 2, 132)
-    types = {"totals": "fp32", "tops": "fp32", "norms": "fp32"}
-    types |= {"cached": "i64", "slots": "i64"}
-    for function, rows in ((kernel.prompt_kernel, plan.rows), (kernel.tail_kernel, 16)):
-        constants = {"R": rank, "W": rank + rope, "ROWS": rows, "PRECISION": "ieee"}
-        constants |= {"COLUMNS": plan.columns}
-        constants |= {"RP": fused.padded(rank), "DP": fused.padded(rope)}
-        signature = {}
-        for argument in function.params:
-            if argument.is_constexpr:
-                signature[argument.name] = "constexpr"
-            elif argument.do_not_specialize:
-                signature[argument.name] = "i32"
-            else:
-                signature[argument.name] = "*" + types.get(argument.name, name)
+    widths = {"R": rank, "W": rank + rope}
+    tiles = {"RP": fused.padded(rank), "DP": fused.padded(rope), **widths}
+    heads = {"HEADS": 8, "ROWS": 8, "NOPE": 64, "GATED": True}
+    kernels = {
+        kernel.prompt_kernel: {"ROWS": fused.ROWS, "COLUMNS": fused.COLUMNS, **tiles},
+        kernel.tail_kernel: {"ROWS": 16, "COLUMNS": fused.TAIL_COLUMNS, **tiles},
+        write_kernel.write_kernel: {"RP": 256, "PAIRS": 16, **heads, **widths},
+        write_kernel.copy_kernel: {"WIDTH": 288, "GATHER": True, "BLOCK": 1024},
+    }
+    if not fused.attends(getattr(torch, {"fp32": "float32"}.get(name, "half"))):
+        kernels = dict(list(kernels.items())[2:])
+    for function, constants in kernels.items():
+        signature = {
+            p.name: "constexpr" if p.is_constexpr else TYPES.get(p.name, f"*{name}")
+            for p in function.params
+        }
         aligned = {
             (i,): [["tt.divisibility", 16]]
             for i, kind in enumerate(signature.values())
@@ -85,6 +99,6 @@ def test_compiles_for_gpus_and_fits_their_shared_memory(
         built = triton.compile(
             triton.compiler.ASTSource(function, signature, constants, aligned),
             GPUTarget("cuda", capability, 32),
-            {"num_warps": fused.warps(rows), "num_stages": fused.STAGES},
+            fused.OPTIONS,
         )
         assert built.metadata.shared <= kibibytes * 1024
