@@ -24,7 +24,7 @@ PARTS = (
     *(
         f"{engine}:{v}"
         for v in ("mla", "mtla2")
-        for engine in ("plain", "plain+graph", "plain+kernel", GRAPH_KERNEL, "ours")
+        for engine in ("plain", "plain+graph", "plain+kernel", "ours")
     ),
 )
 

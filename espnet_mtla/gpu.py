@@ -15,7 +15,7 @@ from functools import cache
 
 import torch
 
-PARTS = frozenset({"graph", "kernel", "search"})
+PARTS = frozenset({"graph", "kernel"})
 
 
 @cache
