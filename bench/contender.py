@@ -102,10 +102,8 @@ def check_parts(
     Raises:
         InputError: not one part, or where parts do nothing.
     """
-    if engine != "plain" or "+".join(parts) not in NAMES:
-        raise InputError(
-            f"{name}: give plain, plain+kernel, plain+graph, plain+graph+kernel or ours"
-        )
+    if engine != "plain" or "+".join(parts) not in ("", "kernel", "graph"):
+        raise InputError(f"{name}: give plain, plain+kernel, plain+graph or ours")
     if not device.startswith("cuda"):
         raise InputError(
             f"{name}: ours without parts for GPUs is another with --device cuda alone; "
@@ -115,8 +113,6 @@ def check_parts(
         raise InputError(f"{name}: the kernels are of mla and mtla")
 
 
-NAMES = ("", "kernel", "graph", "graph+kernel")
-"""Of parts of the GPU that ``plain`` can have; with all it is ``ours``."""
 OURS = ("ours", "plain", "espnet")
 """Engines whose decoder is ours where a variant is named."""
 

@@ -17,7 +17,6 @@ PAPER = ("mha", "mla", "mtla2", "mtla3")
 """Variants whose times and memory the paper has."""
 ST = Case(utterances=25, beam=50, prompt=500, tokens=40)
 """The paper's speech translation: 50000 fbank frames a batch, beam 50."""
-GRAPH_KERNEL = "plain+graph+kernel"
 # each without parts for GPUs, with some and with all
 PARTS = (
     *(f"{e}:{v}" for v in ("mha", "mqa") for e in ("plain", "plain+graph", "ours")),

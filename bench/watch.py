@@ -26,13 +26,11 @@ def watched(contender: Contender, device: str) -> Iterator[dict]:
     Yields:
         Seconds in :data:`PARTS`, ``search_seconds`` for the rest, and the decoder's
         largest ``cache_bytes``; complete after the body. On a GPU each method is
-        waited for, which costs time of its own, and searches are not captured.
+        waited for, which costs time of its own.
     """
     spent = dict.fromkeys([*PARTS.values(), "search_seconds"], 0.0)
     spent["cache_bytes"] = 0
     scorers = contender.search.scorers
-    parts = getattr(contender.decoder, "gpu_parts", frozenset())
-    contender.decoder.gpu_parts = parts - {"search"}
     for key, scorer in scorers.items():
         for name, part in PARTS.items():
             if hasattr(scorer, name):
@@ -48,7 +46,6 @@ def watched(contender: Contender, device: str) -> Iterator[dict]:
         for scorer in scorers.values():
             for name in PARTS:
                 scorer.__dict__.pop(name, None)
-        contender.decoder.gpu_parts = parts
 
 
 @contextlib.contextmanager

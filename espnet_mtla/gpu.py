@@ -3,8 +3,7 @@
 - ``graph``: the decoder's steps have a fixed shape, and are captured as CUDA graphs
   (:mod:`.decoder.graph`);
 - ``kernel``: in these, latent variants and reorders run in Triton
-  (:mod:`.attention.fused`);
-- ``search``: with both, whole steps of a search are captured (:mod:`.search.replay`).
+  (:mod:`.attention.fused`).
 
 Under autocast, which may drop a weight's copy that a graph goes on reading, while
 training, and on other devices everything is plain PyTorch.

@@ -7,7 +7,6 @@ memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` decides).
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -25,18 +24,6 @@ class Captures:
 
 
 CAPTURES = Captures()
-
-
-def captured(run: Callable[[], object], device: torch.device) -> torch.cuda.CUDAGraph:
-    """Return what ``run`` launches on a GPU, which it does not run."""
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device), torch.cuda.graph(graph):
-        run()
-    CAPTURES.seconds += time.perf_counter() - begin
-    CAPTURES.count += 1
-    return graph
 
 
 class FixedStep(Step):
@@ -124,32 +111,19 @@ class FixedSteps:
             Logits ``(N, V)``, which the next call may write over.
         """
         self.tokens.copy_(tokens)
-        self.advance(self._run, self.kind)
-        return self.logits
-
-    def advance(self, run: Callable[[], object], kind: tuple) -> None:
-        """Make one step, which all later calls replay.
-
-        Args:
-            run: what is done in a step; calls :meth:`run`.
-            kind: what tells it from others that ran before.
-        """
         self.index.fill_(self.tail.length)
-        if self.graph is None and self.graphed and kind in self.decoder.warm:
-            self.graph = captured(run, self.tokens.device)
+        if self.graph is None and self.graphed and self.kind in self.decoder.warm:
+            self._capture()
         if self.graph is not None:
             self.graph.replay()
         else:
-            run()
-            self.decoder.warm.add(kind)
+            self._run()
+            self.decoder.warm.add(self.kind)
         self.tail.length += 1
+        return self.logits
 
     def _run(self) -> None:
-        """One step from :attr:`tokens`."""
-        self.logits = self.run(self.tokens)
-
-    def run(self, tokens: torch.Tensor) -> torch.Tensor:
-        """One step from ``tokens`` ``(N,)`` and :attr:`index`; logits ``(N, V)``."""
+        """One step from :attr:`tokens` and :attr:`index` to :attr:`logits`."""
         attention = self.decoder.attention
         at = FixedStep(
             self.lengths,
@@ -163,4 +137,13 @@ class FixedSteps:
         )
         if at.kernels:
             self.newest = at.slot
-        return self.decoder.advance(tokens, self.prompt, self.tail, at)
+        self.logits = self.decoder.advance(self.tokens, self.prompt, self.tail, at)
+
+    def _capture(self) -> None:
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self.tokens.device), torch.cuda.graph(self.graph):
+            self._run()
+        CAPTURES.seconds += time.perf_counter() - begin
+        CAPTURES.count += 1

@@ -229,8 +229,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         """
         if isinstance(states, list):
             states = DecoderState.gather(states, self.attention)
-        if states.replayed:
-            return log_softmax(states.fixed.run(ys[:, -1])), states
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
         parts = gpu.parts(self, ys)
@@ -240,7 +238,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 logits = self._fixed_step(tokens, states, parts)
             else:
                 logits = self._step(tokens, states)
-        return log_softmax(logits), states
+        # float32 or wider: a search adds up those of many tokens
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=-1, dtype=dtype), states
 
     def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
         """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
@@ -263,15 +263,11 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         self, tokens: torch.Tensor, state: DecoderState, parts: frozenset[str]
     ) -> torch.Tensor:
         """What :meth:`_step` does, as a step of fixed shape with ``parts``."""
-        return self.fixed_steps(state, parts)(tokens)
-
-    def fixed_steps(self, state: DecoderState, parts: frozenset[str]) -> FixedSteps:
-        """Return the next steps of a state, which has room for one token more."""
         state.tail.reserve()
         if state.fixed is None or not state.fixed.fits(state.tail):
             state.fixed = None  # two captures are never held
             state.fixed = FixedSteps(self, state.prompt, state.tail, parts)
-        return state.fixed
+        return state.fixed(tokens)
 
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
@@ -309,9 +305,3 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     ) -> DecoderState:
         """Reduce a batched state to its utterances ``rows``, ``(B,)``."""
         return state.keep(rows)
-
-
-def log_softmax(logits: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities, float32 or wider: a search adds up those of many tokens."""
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    return logits.log_softmax(dim=-1, dtype=dtype)

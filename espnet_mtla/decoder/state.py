@@ -31,7 +31,6 @@ class DecoderState:
         self.tail = tail
         self.utterance = utterance
         self.fixed: FixedSteps | None = None
-        self.replayed = False  # steps are a search's, see FixedSteps.run
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
         batched = utterance is not None and len(prompt.lengths) > 1

@@ -13,7 +13,6 @@ import torch
 from espnet_mtla import compat
 from espnet_mtla.search.end import EndDetection, Outcomes
 from espnet_mtla.search.history import Choice, History
-from espnet_mtla.search.replay import Replay, replays
 from espnet_mtla.search.slots import Slots
 
 LOG_ZERO = -1e10
@@ -22,7 +21,8 @@ AHEAD = 2
 """Steps that a GPU may be behind when the host waits for one to end."""
 FULL = {"cpu": 0.75, "cuda": 0.5}
 """Finished utterances leave a batch when at most this share of it is left; their
-leaving costs a copy of all others, about what one step reads, and on a GPU a capture."""
+leaving costs a copy of all others, about what one step reads, and on a GPU a capture,
+which takes as long as five to ten steps."""
 
 
 class FastBeamSearch(compat.batch_beam_search()):
@@ -71,13 +71,12 @@ class FastBeamSearch(compat.batch_beam_search()):
         empty = -torch.inf
         if n_utt > 1:
             empty = max(LOG_ZERO, torch.finfo(x.dtype).min / 4)
-        replay = Replay(self, slots, detection, empty) if replays(self, slots) else None
         for i in range(max(maxlens)):
-            if replay:
-                choice = replay(i)
-            else:
-                choice = self._advance(slots, empty, i, detection)
-            history.choices.append(choice)
+            top_ids = self._step(slots, empty)
+            ended = self._end(slots, i, detection)
+            history.choices.append(
+                Choice(slots.rows, top_ids, ended, slots.score, slots.sums)
+            )
             done = outcomes.exchange(slots.done)
             if done is None:
                 continue
@@ -97,18 +96,6 @@ class FastBeamSearch(compat.batch_beam_search()):
             and not (isinstance(d, windowed) and d.window_margin > 0)
             for d in self.part_scorers.values()
         )
-
-    def _advance(
-        self,
-        slots: Slots,
-        empty: float,
-        i: int | torch.Tensor,
-        detection: EndDetection | None,
-    ) -> Choice:
-        """Extend all hypotheses by a token and end some; step ``i``, from 0."""
-        top_ids = self._step(slots, empty)
-        ended = self._end(slots, i, detection)
-        return Choice(slots.rows, top_ids, ended, slots.score, slots.sums)
 
     def _step(self, slots: Slots, empty: float) -> torch.Tensor:
         """Extend all hypotheses by a token; ``(B, K)`` choices ``h * V + v``."""
@@ -153,7 +140,7 @@ class FastBeamSearch(compat.batch_beam_search()):
         return [scorer.select_state(state, n) for n in parents.tolist()]
 
     def _end(
-        self, slots: Slots, i: int | torch.Tensor, detection: EndDetection | None
+        self, slots: Slots, i: int, detection: EndDetection | None
     ) -> torch.Tensor:
         """End hypotheses and utterances in step ``i``; those to return, ``(B, K)``."""
         stops = (slots.newest == self.eos) | (slots.most == i + 1)

@@ -90,9 +90,7 @@ def test_figures(tmp_path, capsys):
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
 
-@pytest.mark.parametrize(
-    "name", ["plain", "plain+kernel", "plain+graph+kernel", "ours"]
-)
+@pytest.mark.parametrize("name", ["plain", "plain+kernel", "plain+graph", "ours"])
 def test_names_say_which_parts_for_gpus_run(name, monkeypatch):
     monkeypatch.setattr("bench.contender.check_parts", lambda *args: None)
     parts = contender(f"{name}:mtla2", Case(**SMALL)).decoder.gpu_parts

@@ -21,7 +21,7 @@ def on_gpu():
 
 
 def test_a_gpu_has_all(decoder, on_gpu):
-    assert gpu.parts(decoder, on_gpu) == {"graph", "kernel", "search"}
+    assert gpu.parts(decoder, on_gpu) == {"graph", "kernel"}
     decoder.gpu_parts = frozenset({"graph"})
     assert gpu.parts(decoder, on_gpu) == {"graph"}
 
@@ -39,4 +39,4 @@ def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu):
 
 def test_kernels_need_triton(decoder, on_gpu, monkeypatch):
     monkeypatch.setattr(gpu, "has_triton", lambda: False)
-    assert gpu.parts(decoder, on_gpu) == {"graph", "search"}
+    assert gpu.parts(decoder, on_gpu) == {"graph"}
