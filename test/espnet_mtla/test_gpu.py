@@ -30,11 +30,10 @@ def test_the_cpu_stays_with_pytorch(decoder):
     assert not gpu.parts(decoder, torch.zeros(2))
 
 
-def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu):
-    with torch.autocast("cuda", enabled=True):
-        if torch.is_autocast_enabled("cuda"):  # not without a GPU
-            assert not gpu.parts(decoder, on_gpu)
+def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu, monkeypatch):
     assert not gpu.parts(decoder.train(), on_gpu)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device == "cuda")
+    assert not gpu.parts(decoder.eval(), on_gpu)
 
 
 def test_kernels_need_triton(decoder, on_gpu, monkeypatch):
