@@ -69,7 +69,7 @@ def contender(
             f"{name}: give <engine>:<variant>, as in ours:mtla2, or espnet"
         )
     if parts or engine == "plain":
-        check_parts(name, engine, parts, kind, device)
+        check_parts(name, engine, parts, device)
     if engine == "espnet" and not kind:
         decoder = espnet.decoder(case)
         nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
@@ -94,9 +94,7 @@ def contender(
     return Contender(search, decoder, nbytes, cost)
 
 
-def check_parts(
-    name: str, engine: str, parts: Sequence[str], kind: str, device: str
-) -> None:
+def check_parts(name: str, engine: str, parts: Sequence[str], device: str) -> None:
     """Refuse a name under which nothing else would be measured than under another.
 
     Raises:
@@ -109,8 +107,6 @@ def check_parts(
             f"{name}: ours without parts for GPUs is another with --device cuda alone; "
             "name other --contenders"
         )
-    if "kernel" in parts and Variant.parse(kind).kind not in ("mla", "mtla"):
-        raise InputError(f"{name}: the kernels are of mla and mtla")
 
 
 OURS = ("ours", "plain", "espnet")

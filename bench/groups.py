@@ -108,13 +108,9 @@ def suspects(folder: Path, dtype: str) -> tuple[dict[str, str], dict[str, str]]:
 def told(name: str, about: dict[str, str]) -> str | None:
     """Return what is said about a part of a contender's name."""
     for part, why in about.items():
-        if part in name or name.startswith(INCLUDED.get(part, ())):
+        if part in name or (part[0] == "+" and name.startswith("ours:")):
             return why
     return None
-
-
-INCLUDED = {"+graph": ("ours:",), "+kernel": ("ours:mla", "ours:mtla")}
-"""Whose names do not tell that they have a part."""
 
 
 def arguments(

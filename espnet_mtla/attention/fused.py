@@ -18,8 +18,10 @@ OPTIONS = {"num_warps": 4, "num_stages": 2}
 """Of the compiler, for the kernels that attend.
 
 They and the tiles were the fastest, or within a tenth of it, of some thirty on an H200,
-and fit the 99 KiB of shared memory of consumer GPUs.
+and fit the 99 KiB of shared memory of consumer GPUs with latents of :data:`RANK`.
 """
+RANK = 256
+"""Channels of a latent at most."""
 ROWS = 64
 """Rows in a tile at most."""
 COLUMNS = 32
@@ -159,13 +161,14 @@ def copy_rows(
         )
 
 
-def attends(dtype: torch.dtype) -> bool:
-    """Whether :func:`attend_latent` is faster than PyTorch's products.
+def attends(query: torch.Tensor, rank: int) -> bool:
+    """Whether :func:`attend_latent` is what is faster, and fits.
 
-    In half precision alone: float32 it multiplies without tensor cores, at
-    0.6 to 0.8 of PyTorch's speed (``bench/results``, H200).
+    In half precision alone: in float32 it multiplies without tensor cores, at 0.6 to 0.8
+    of the speed of PyTorch's products (``bench/README.md``). And with latents as wide as the
+    paper's at most: tiles of wider ones take more shared memory than many GPUs have.
     """
-    return dtype in (torch.float16, torch.bfloat16)
+    return query.element_size() == 2 and padded(rank) <= RANK
 
 
 def attend_latent(
@@ -202,7 +205,7 @@ def attend_latent(
         **OPTIONS,
     }
     totals = query.new_empty(chosen.pieces, n_hyp, n_heads, rank, dtype=torch.float32)
-    tops, norms = totals.new_empty(2, chosen.pieces, n_hyp, n_heads)
+    tops, norms = (totals.new_empty(totals.shape[:3]) for _ in range(2))
     out = query.new_empty(n_hyp, n_heads, rank)
     with torch.cuda.device_of(query):
         if chosen.pieces:

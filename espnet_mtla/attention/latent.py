@@ -169,7 +169,7 @@ class LatentAttention(LatentProjections, Attention):
             from espnet_mtla.attention import fused
 
             query = fused.write(self, x, buffer, at)
-            if fused.attends(x.dtype):
+            if fused.attends(query, self.rank):
                 out = fused.attend_latent(query, prompt, buffer, at, self.rank)
                 return self._combine(out)
         else:

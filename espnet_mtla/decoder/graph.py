@@ -8,6 +8,8 @@ memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` decides).
 
 import time
 from dataclasses import dataclass
+from functools import cache
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -24,6 +26,14 @@ class Captures:
 
 
 CAPTURES = Captures()
+RAN: WeakKeyDictionary = WeakKeyDictionary()
+"""Kinds of steps that ran, of each decoder: all that they need is compiled and loaded."""
+
+
+@cache
+def capture_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream that captures on a GPU; PyTorch's own is of one GPU alone."""
+    return torch.cuda.Stream(device)
 
 
 class FixedStep(Step):
@@ -65,9 +75,8 @@ class FixedStep(Step):
 class FixedSteps:
     """The steps of a batch's hypotheses until their tails grow.
 
-    The first step of so many hypotheses runs as it is: that compiles, loads and
-    allocates what a capture must not. On CUDA the next is captured, and that and all
-    others are replays.
+    The first step of a kind runs as it is: that compiles, loads and allocates what a
+    capture must not. On CUDA the next is captured, and that and all others are replays.
 
     Args:
         decoder: a :class:`~espnet_mtla.decoder.prompt.PromptDecoder`.
@@ -93,8 +102,11 @@ class FixedSteps:
             for layer in decoder.layers:
                 if hasattr(layer.self_attn, "gates"):
                     self.gates[layer.self_attn] = layer.self_attn.gates(n_chunks)
-        # what is compiled, loaded and chosen for steps before they can be captured
-        self.kind = tail.n_hyp, self.buffers[0].dtype, self.lengths.device, parts
+        cached = prompt.parts[0].keys
+        self.kind = (
+            *(len(prompt.lengths), tail.n_hyp, cached.shape[2] > 0),
+            *(cached.dtype, cached.device, parts),
+        )
         self.graphed = "graph" in parts and self.lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
         self.logits: torch.Tensor | None = None
@@ -112,13 +124,14 @@ class FixedSteps:
         """
         self.tokens.copy_(tokens)
         self.index.fill_(self.tail.length)
-        if self.graph is None and self.graphed and self.kind in self.decoder.warm:
+        ran = RAN.setdefault(self.decoder, set())
+        if not self.graph and self.graphed and self.kind in ran:
             self._capture()
-        if self.graph is not None:
+        if self.graph:
             self.graph.replay()
         else:
             self._run()
-            self.decoder.warm.add(self.kind)
+            ran.add(self.kind)
         self.tail.length += 1
         return self.logits
 
@@ -143,7 +156,15 @@ class FixedSteps:
         torch.cuda.synchronize()
         begin = time.perf_counter()
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self.tokens.device), torch.cuda.graph(self.graph):
+        device = self.tokens.device
+        with (
+            torch.cuda.device(device),
+            torch.cuda.graph(
+                self.graph,
+                stream=capture_stream(device),
+                capture_error_mode="thread_local",  # others may load data meanwhile
+            ),
+        ):
             self._run()
         CAPTURES.seconds += time.perf_counter() - begin
         CAPTURES.count += 1

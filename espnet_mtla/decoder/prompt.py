@@ -121,7 +121,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 torch.nn.init.xavier_uniform_(p)
         self.after_norm = torch.nn.LayerNorm(size)
         self.output_layer = torch.nn.Linear(size, vocab_size)
-        self.warm: set = set()  # kinds of steps that ran, see FixedSteps
         self.dropout = torch.nn.Dropout(dropout_rate)
 
     @classmethod
@@ -227,11 +226,13 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Log-probabilities ``(N, V)`` and the batched state.
         """
+        parts = gpu.parts(self, ys)
         if isinstance(states, list):
+            if states[0].tail is not None:  # gathered anew at every step
+                parts = frozenset()
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
-        parts = gpu.parts(self, ys)
         while states.tail.length < ys.shape[1]:
             tokens = ys[:, states.tail.length]
             if parts:
@@ -245,6 +246,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
         """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
         prompt, tail = state.prompt, state.tail
+        state.fixed = None
         tail.reserve()
         share = tail.n_hyp // len(prompt.lengths)
         at = Step(

@@ -19,10 +19,11 @@ LOG_ZERO = -1e10
 """Score of what an empty slot is extended to, as in ESPnet."""
 AHEAD = 2
 """Steps that a GPU may be behind when the host waits for one to end."""
-FULL = {"cpu": 0.75, "cuda": 0.5}
+FULL = 0.75
 """Finished utterances leave a batch when at most this share of it is left; their
-leaving costs a copy of all others, about what one step reads, and on a GPU a capture,
-which takes as long as five to ten steps."""
+leaving costs a copy of all others, about what one step reads."""
+FULL_ON_GPU = 0.5
+"""The same where steps are captured anew, which takes as long as five to ten of them."""
 
 
 class FastBeamSearch(compat.batch_beam_search()):
@@ -83,7 +84,8 @@ class FastBeamSearch(compat.batch_beam_search()):
             left = [b for b, over in enumerate(done) if not over]
             if not left:
                 break
-            if len(left) <= FULL[x.device.type] * len(done) and self._lets_go():
+            full = FULL_ON_GPU if x.is_cuda else FULL
+            if len(left) <= full * len(done) and self._lets_go():
                 self._keep(slots, detection, left)
                 outcomes.clear()  # their rows are gone
         return history.hypotheses(self.eos, maxlens)

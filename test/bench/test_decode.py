@@ -135,11 +135,6 @@ def test_options_are_checked_before_anything_is_measured(words, capsys):
     assert f"argument {words.partition('=')[0]}" in capsys.readouterr().err
 
 
-def test_kernels_are_of_latent_variants():
-    with pytest.raises(InputError, match="kernels are of mla and mtla"):
-        contender("plain+kernel:gqa", Case(**SMALL), device="cuda")
-
-
 def test_budget_is_kept():
     case = Case(**SMALL)
     (result,) = decode.compare(case, ["ours:mha"], repeats=5, budget=1e-9)["results"]

@@ -153,8 +153,7 @@ def test_what_broke_is_left_out_and_what_was_wrong_is_marked(tmp_path):
     assert told("ours:mha", broken) and not told("plain:mla", broken)
     assert not told("plain+kernel:mla", broken)
     assert told("plain+kernel:mla", wrong).startswith("check a[1] failed")
-    assert "+kernel" in wrong and not told("ours:mha", {"+kernel": "x"})
-    assert told("ours:mtla2", {"+kernel": "x"}) == "x"
+    assert told("ours:mtla2", wrong) and not told("plain:mtla2", wrong)
 
 
 @pytest.mark.parametrize(

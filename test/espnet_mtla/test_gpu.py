@@ -15,9 +15,13 @@ def decoder():
 
 
 @pytest.fixture
-def on_gpu():
+def on_gpu(monkeypatch):
     """What stands for a tensor on a GPU."""
-    return SimpleNamespace(is_cuda=True)
+    gpu.runs_kernels.cache_clear()
+    monkeypatch.setattr(gpu, "has_triton", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    yield SimpleNamespace(is_cuda=True, device=torch.device("cuda"))
+    gpu.runs_kernels.cache_clear()
 
 
 def test_a_gpu_has_all(decoder, on_gpu):
@@ -39,3 +43,19 @@ def test_training_and_autocast_stay_with_pytorch(decoder, on_gpu, monkeypatch):
 def test_kernels_need_triton(decoder, on_gpu, monkeypatch):
     monkeypatch.setattr(gpu, "has_triton", lambda: False)
     assert gpu.parts(decoder, on_gpu) == {"graph"}
+
+
+def test_kernels_need_ampere_and_no_more_than_float32(decoder, on_gpu, monkeypatch):
+    assert gpu.parts(decoder.double(), on_gpu) == {"graph"}
+    gpu.runs_kernels.cache_clear()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert gpu.parts(decoder.float(), on_gpu) == {"graph"}
+
+
+def test_triton_needs_a_compiler(monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    for found in (None, "/usr/bin/gcc"):
+        gpu.has_triton.cache_clear()
+        monkeypatch.setattr("shutil.which", lambda name, found=found: found)
+        assert gpu.has_triton() == bool(found)
+    gpu.has_triton.cache_clear()

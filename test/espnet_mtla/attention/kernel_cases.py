@@ -77,11 +77,30 @@ def test_no_prompt():
             torch.testing.assert_close(got[i].cpu(), want, atol=1e-5, rtol=1e-4)
 
 
+# widths of 48 and 6: no powers of two
+OPTIONS = [{}, {"bias": True}, {"q_lora_rank": 10, "qk_rope_head_dim": 10}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["", "bias", "q-lora"])
 @pytest.mark.parametrize("attends", [False, True], ids=["pytorch", "triton"])
-@pytest.mark.parametrize("stride", [0, 1, 2, 3])
+@pytest.mark.parametrize("stride", [0, 1, 2, 5])
 @torch.no_grad()
-def test_steps_equal_the_naive_equations(attends, stride, monkeypatch):
+def test_steps_equal_the_naive_equations(options, attends, stride, monkeypatch):
     """The kernels in the place where a decoder calls them; a stride of 0 is MLA."""
+    got, want = steps(options, stride, torch.float32, attends, monkeypatch)
+    torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [0, 3])
+@torch.no_grad()
+def test_steps_in_half_precision(stride, monkeypatch):
+    got, want = steps({}, stride, torch.float16, True, monkeypatch)
+    assert got.dtype == torch.float16
+    torch.testing.assert_close(got.float(), want, atol=2e-2, rtol=2e-2)
+
+
+def steps(options, stride, dtype, attends, monkeypatch):
+    """Four steps of a small attention, and the naive equations of its weights."""
     from espnet_mtla.attention import fused
 
     used = []
@@ -91,19 +110,20 @@ def test_steps_equal_the_naive_equations(attends, stride, monkeypatch):
         return write(*args)
 
     monkeypatch.setattr(fused, "write", write)
-    monkeypatch.setattr(fused, "attends", lambda dtype: attends)
-    kind, options = LatentAttention, {}
+    monkeypatch.setattr(fused, "attends", lambda query, rank: attends)
+    kind = LatentAttention
     if stride:
-        kind, options = TemporalLatentAttention, {"temporal_stride": stride}
-    attention = kind(48, attention_heads=3, **options).to(DEVICE).eval()
-    with torch.no_grad():  # gates and norms that tell channels and chunks apart
-        for p in attention.kv_norm.parameters():
-            p.copy_(torch.randn(p.shape))
-        for gain in attention.buffers():
-            gain.fill_(random.uniform(0.5, 1))
+        kind, options = TemporalLatentAttention, {"temporal_stride": stride, **options}
+    attention = kind(36, attention_heads=3, **options)
+    # gates and norms that tell channels and chunks apart
+    for p in attention.kv_norm.parameters():
+        p.copy_(torch.randn(p.shape))
+    for gain in attention.buffers():
+        gain.fill_(random.uniform(0.5, 1))
+    attention = attention.to(DEVICE, dtype).eval()
     lengths = torch.tensor([random.randint(1, 9), 7, 2]).to(DEVICE)
-    prompt = torch.randn(3, int(lengths.max()), 48).to(DEVICE)
-    text, beam = torch.randn(6, 4, 48).to(DEVICE), 2
+    prompt = torch.randn(3, int(lengths.max()), 36).to(DEVICE, dtype)
+    text, beam = torch.randn(6, 4, 36).to(DEVICE, dtype), 2
     layout = attention.layout(lengths, prompt.shape[1], 0)
     part = attention.cache_prompt(prompt, layout)
     cache = PromptCache.build([part], layout, attention.stride)
@@ -124,14 +144,13 @@ def test_steps_equal_the_naive_equations(attends, stride, monkeypatch):
         got.append(attention.step(text[:, i], part, cache.unused, tail.layer(0), at))
         tail.length += 1
     assert len(used) == 4
-    attention, prompt, text = attention.cpu(), prompt.cpu(), text.cpu()
+    attention, prompt, text = attention.cpu().float(), prompt.cpu(), text.cpu()
+    want = []
     for i in range(6):
         n = int(lengths[i // beam])
-        want = naive_attention(
-            attention, torch.cat((prompt[i // beam, :n], text[i])), n
-        )
-        mine = torch.stack([step[i] for step in got]).cpu()
-        torch.testing.assert_close(mine, want, atol=1e-5, rtol=1e-4)
+        sequence = torch.cat((prompt[i // beam, :n], text[i])).float()
+        want.append(naive_attention(attention, sequence, n))
+    return torch.stack(got, 1).cpu(), torch.stack(want)
 
 
 @pytest.mark.parametrize("groups", [1, 3])

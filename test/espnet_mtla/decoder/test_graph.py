@@ -110,3 +110,27 @@ def test_steps_of_a_bucket_are_the_same_operations(make_decoder, ragged, fixed):
     assert all(calls == seen[0] for calls in seen)
     assert all(place == places[0] for place in places)
     assert not any("item" in op or "_local_scalar" in op for op, *_ in seen[0])
+
+
+@torch.no_grad()
+def test_lists_of_states_make_plain_steps(make_decoder, ragged, fixed, monkeypatch):
+    """They are gathered anew at every step: a capture would be of no use."""
+    fixed(True)
+    made = []
+
+    def steps(*args, kind=graph.FixedSteps):
+        made.append(args)
+        return kind(*args)
+
+    monkeypatch.setattr("espnet_mtla.decoder.prompt.FixedSteps", steps)
+    decoder = make_decoder()
+    prompt, lengths, tokens = ragged(n_utt=1, n_tokens=6)
+    states = [decoder.batch_init_state(prompt, xs_lengths=lengths)]
+    for i in range(1, 7):
+        scores, batch = decoder.batch_score(tokens[:, :i], states, None)
+        states = [decoder.select_state(batch, 0)]
+    assert len(made) == 1  # of the first token, of which it is not known
+    fixed(False)
+    state = [decoder.batch_init_state(prompt, xs_lengths=lengths)]
+    want, _ = decoder.batch_score(tokens, state, None)
+    torch.testing.assert_close(scores, want, atol=1e-5, rtol=1e-5)
