@@ -104,8 +104,8 @@ def check_parts(name: str, engine: str, parts: Sequence[str], device: str) -> No
         raise InputError(f"{name}: give plain, plain+kernel, plain+graph or ours")
     if not device.startswith("cuda"):
         raise InputError(
-            f"{name}: ours without parts for GPUs is another with --device cuda alone; "
-            "name other --contenders"
+            f"{name}: plain lacks the parts for GPUs, which need --device cuda; give "
+            "ours on a CPU"
         )
 
 
