@@ -76,7 +76,7 @@ TINY = {
     "vocabulary": 17,
     "repeats": 1,
     "threads": 1,
-    "prompts": [7],
+    "prompts": 7,
     "encoder": 1,
 }
 """Options of a rehearsal; a benchmark takes those that it has."""
@@ -123,9 +123,11 @@ def arguments(
     if rehearse:
         for name, value in TINY.items():
             if hasattr(args, name):
-                setattr(args, name, value)
+                words += [f"--{name.replace('_', '-')}", str(value)]
         if hasattr(args, "contenders"):
-            args.contenders = [n for n in args.contenders if not n.startswith("plain")]
+            names = [n for n in args.contenders if not n.startswith("plain")]
+            words += ["--contenders", *names]
+        args = module.parse(words)
     return args, words
 
 

@@ -41,7 +41,7 @@ def call(tmp_path, monkeypatch, capsys):
 
     def parse(words):
         parser = argparse.ArgumentParser()
-        parser.add_argument("contenders", nargs="+")
+        parser.add_argument("--contenders", nargs="+")
         for option in ("--output", "--device", "--dtype"):
             parser.add_argument(option)
         return parser.parse_args(words)
@@ -52,7 +52,7 @@ def call(tmp_path, monkeypatch, capsys):
 
     def call(*does, seconds=100, output="results"):
         found = [
-            Group(f"{i}-cuda", "fake", words, limit)
+            Group(f"{i}-cuda", "fake", f"--contenders {words}", limit)
             for i, (words, limit) in enumerate(does)
         ]
         monkeypatch.setattr(gpu, "groups", lambda: found)
