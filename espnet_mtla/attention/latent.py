@@ -131,11 +131,7 @@ class LatentAttention(LatentProjections, Attention):
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        parts = (
-            self._latent(prompt, layout.prompt_phase),
-            self._latent(text, layout.text_phase),
-        )
-        latent, k_rope = (torch.cat(part, dim=1) for part in zip(*parts))
+        latent, k_rope = self._latent(torch.cat((prompt, text), dim=1), layout.phase)
         return self._attend(text, latent, k_rope, layout.mask, layout)
 
     def _part(

@@ -54,6 +54,23 @@ class Layout:
         return self.lengths[:, None] + torch.arange(self.n_tokens, device=self.device)
 
     @cached_property
+    def positions(self) -> torch.Tensor:
+        """Both behind each other, ``(B, T + L)``."""
+        frames = self.frames.expand(len(self.lengths), -1)
+        return torch.cat((frames, self.tokens), dim=1)
+
+    @cached_property
+    def padding(self) -> torch.Tensor:
+        """Which of them are frames beyond an utterance's own, ``(B, T + L)``."""
+        none = torch.zeros_like(self.tokens, dtype=torch.bool)
+        return torch.cat((self.frames >= self.lengths[:, None], none), dim=1)
+
+    @cached_property
+    def phase(self) -> torch.Tensor:
+        """Rotary phase of all positions, ``(B, T + L, rope_width / 2)``."""
+        return rope_phase(self.positions, self.rope_width)
+
+    @cached_property
     def prompt_phase(self) -> torch.Tensor:
         """Rotary phase of prompt frames, ``(T, rope_width / 2)``."""
         return rope_phase(self.frames, self.rope_width)
@@ -66,7 +83,7 @@ class Layout:
     @cached_property
     def mask(self) -> torch.Tensor:
         """What each token may see of ``[prompt ; text]``, ``(B, 1, L, T + L)``."""
-        frame = (self.frames < self.lengths[:, None])[:, None]  # (B, 1, T)
+        frame = ~self.padding[:, None, : self.n_frames]  # (B, 1, T)
         order = torch.arange(self.n_tokens, device=self.device)
         token = (order[None, :] <= order[:, None])[None]  # (1, L, L)
         n_utt, size = len(self.lengths), self.n_tokens
@@ -80,16 +97,16 @@ class Layout:
         return chunk_embedding(self.frames // self.stride, self.chunk_width)
 
     @cached_property
-    def text_embedding(self) -> torch.Tensor:
-        """Chunk embedding of each text token, ``(B, L, chunk_width)``."""
-        return chunk_embedding(self.tokens // self.stride, self.chunk_width)
+    def embedding(self) -> torch.Tensor:
+        """Chunk embedding of all positions, ``(B, T + L, chunk_width)``."""
+        return chunk_embedding(self.positions // self.stride, self.chunk_width)
 
-    # Chunks: those that the prompt completes by itself stay with the prompt;
-    # the frames left over (the open chunk) lead the tail, and the text follows.
+    # Chunks: those that the prompt completes by itself stay with the prompt; the
+    # sum of the frames left over (the open chunk) leads the text.
 
     @cached_property
     def prompt_chunks(self) -> torch.Tensor:
-        """Complete chunks of each prompt, ``(B,)``."""
+        """Complete chunks of each prompt, ``(B,)``, and the index of its open one."""
         return self.lengths // self.stride
 
     @property
@@ -97,34 +114,41 @@ class Layout:
         """Positions of each prompt that its utterance's hypotheses share, ``(B,)``."""
         return self.prompt_chunks
 
-    @cached_property
-    def open_frames(self) -> torch.Tensor:
-        """Frames in each prompt's open chunk, ``(B,)``, below ``stride``."""
-        return self.lengths % self.stride
-
-    @cached_property
-    def tail_tokens(self) -> torch.Tensor:
-        """Index of each text token in its tail, ``(B, L)``."""
-        return self.open_frames[:, None] + torch.arange(
-            self.n_tokens, device=self.device
-        )
-
-    @cached_property
+    @property
     def n_prompt_chunks(self) -> int:
-        """Chunks that ``T`` padded frames reach into; an empty one if there are none."""
-        return max(1, -(-self.n_frames // self.stride))
+        """Chunks that ``T`` frames can complete, and an open one."""
+        return self.n_frames // self.stride + 1
 
     @cached_property
-    def n_tail_chunks(self) -> int:
-        """Chunks that the longest possible tail reaches into."""
-        return -(-(self.stride - 1 + self.n_tokens) // self.stride)
+    def columns(self) -> torch.Tensor:
+        """Where the key of each column stands, ``(C + L,)``.
+
+        Columns are the prompt's chunks, whose key is that of their last frame (the
+        open one, which nothing sees, has any), and a partial sum a token.
+        """
+        last = torch.arange(1, self.n_prompt_chunks + 1, device=self.device)
+        last = (last * self.stride - 1).clamp(max=self.n_frames + self.n_tokens - 1)
+        n = torch.arange(self.n_tokens, device=self.device)
+        return torch.cat((last, self.n_frames + n))
+
+    @cached_property
+    def partial_sums(self) -> torch.Tensor:
+        """What each token's partial sum consists of, ``(B, L, 1 + L)``.
+
+        The prompt's open chunk, and those tokens up to it that share its chunk.
+        """
+        chunk = self.tokens // self.stride
+        n = torch.arange(self.n_tokens, device=self.device)
+        own = (chunk[:, :, None] == chunk[:, None]) & (n <= n[:, None])
+        opened = chunk == self.prompt_chunks[:, None]
+        return torch.cat((opened[..., None], own), dim=-1)
 
     @cached_property
     def chunk_mask(self) -> torch.Tensor:
         """What each token may see: the stride-aware causal mask of the paper.
 
-        Columns are the prompt's chunks and a partial sum a token, ``(B, 1, L,
-        C + L)``: that of the token itself, and earlier ones that complete a chunk.
+        ``(B, 1, L, C + L)``: complete chunks of the prompt, the token's own partial
+        sum, and earlier ones that complete a chunk.
         """
         j = torch.arange(self.n_prompt_chunks, device=self.device)
         prompt = (j < self.prompt_chunks[:, None])[:, None]  # (B, 1, C)

@@ -41,7 +41,6 @@ class SourceLayout:
     ):
         self.chunks = -(-lengths.to(torch.int64) // stride)  # (B,)
         self.n_chunks = -(-n_frames // stride)
-        self.behind = self.n_chunks * stride - n_frames
         frames = torch.arange(n_frames, device=lengths.device)
         self.padding = frames >= lengths[:, None]  # (B, T)
         self.chunk = frames // stride  # (T,)
@@ -184,8 +183,7 @@ class TemporalLatentSource(TemporalProjections, LatentSource):
 
     def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
         """See :meth:`SourceAttention.cache_source`."""
-        weighted = self._weigh(self._latent(source), layout.embedding)
-        weighted = weighted.masked_fill(layout.padding[..., None], 0.0)
-        whole = F.pad(weighted, (0, 0, 0, layout.behind))
-        chunks = whole.unflatten(1, (-1, self.stride)).sum(2).unsqueeze(1)
+        latent = self._latent(source)
+        weighted = self._weigh(latent, layout.embedding, layout.padding)
+        chunks = self._chunks(weighted, layout.n_chunks).unsqueeze(1)
         return PromptPart(chunks, chunks)

@@ -58,11 +58,28 @@ class TemporalProjections(LatentProjections):
             state_dict.setdefault(f"{prefix}gate_gain", scale.sqrt())
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _weigh(self, latent: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk."""
+    def _weigh(
+        self,
+        latent: torch.Tensor,
+        embedding: torch.Tensor,
+        padding: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk.
+
+        ``w`` is 0 where ``padding`` ``(...)`` says so.
+        """
         code = self.gate_gain * self.linear_c(embedding.to(latent.dtype))
         score = (code * (self.gate_gain * self.linear_p(latent))).sum(-1, keepdim=True)
-        return torch.sigmoid(score) * latent
+        gate = torch.sigmoid(score)
+        if padding is not None:
+            gate = gate.masked_fill(padding[..., None], 0.0)
+        return gate * latent
+
+    def _chunks(self, weighted: torch.Tensor, n_chunks: int) -> torch.Tensor:
+        """Sum weighted frames ``(B, T, r)`` chunk by chunk, ``(B, n_chunks, r)``."""
+        behind = n_chunks * self.stride - weighted.shape[1]
+        whole = F.pad(weighted, (0, 0, 0, behind))
+        return whole.unflatten(1, (-1, self.stride)).sum(2)
 
 
 class TemporalLatentAttention(TemporalProjections, LatentAttention):
@@ -85,106 +102,79 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         return code @ weight.float(), code @ self.linear_p.bias.float()
 
     def _weighted(
-        self, x: torch.Tensor, phase: torch.Tensor, embedding: torch.Tensor
+        self,
+        x: torch.Tensor,
+        phase: torch.Tensor,
+        embedding: torch.Tensor,
+        padding: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``w c``, ``(..., r)``, and rotary keys ``(..., d_r)``.
+
+        Training does it twice: what lies between the down-projection and ``w c`` is
+        several times its size, and quickly made again.
 
         Args:
             x: ``(..., D)``.
             phase: rotary phase of each position.
             embedding: ``pe_j`` of each position's chunk, ``(..., r)``.
+            padding: see :meth:`_weigh`.
         """
-        latent, k_rope = self._latent(x, phase)
-        return self._weigh(latent, embedding), k_rope
-
-    def _prompt_chunks(self, prompt: torch.Tensor, layout: Layout):
-        """Merge the prompt ``(B, T, D)``; in training, twice.
-
-        What lies between the down-projection and the chunks is several times its
-        size, and quickly made again.
-        """
-        down = self.linear_kv_a(prompt)
+        down = self.linear_kv_a(x)
+        where = (phase, embedding, padding)
         if not down.requires_grad:
-            return self._merge(down, layout)
+            return self._weigh_split(down, *where)
         return checkpoint(
-            self._merge, down, layout, use_reentrant=False, preserve_rng_state=False
+            self._weigh_split,
+            down,
+            *where,
+            use_reentrant=False,
+            preserve_rng_state=False,
         )
 
-    def _merge(self, down: torch.Tensor, layout: Layout):
-        """Merge the prompt's complete chunks; gather the frames left over.
+    def _weigh_split(self, down, phase, embedding, padding):
+        """:meth:`_weighted` of the down-projection ``(..., r + d_r)``."""
+        latent, k_rope = self._split(down, phase)
+        return self._weigh(latent, embedding, padding), k_rope
 
-        Args:
-            down: its down-projection, ``(B, T, r + d_r)``.
-            layout: of the batch.
-
-        Returns:
-            Complete chunks ``(B, C_p, r)`` and their keys ``(B, C_p, d_r)``
-            (chunks beyond an utterance's own hold garbage, to be masked), and
-            the open chunk's frames ``(B, s - 1, r)``, ``(B, s - 1, d_r)``.
-        """
-        s = self.stride
-        behind = layout.n_prompt_chunks * s - layout.n_frames
-        latent, k_rope = self._split(down, layout.prompt_phase)
-        latent = self._weigh(latent, layout.prompt_embedding)
-        latent, k_rope = (F.pad(x, (0, 0, 0, behind)) for x in (latent, k_rope))
-        first = layout.prompt_chunks[:, None] * s
-        index = first + torch.arange(s - 1, device=down.device)
-        index = index.clamp(max=latent.shape[1] - 1)[..., None]
-        return (
-            latent.unflatten(1, (-1, s)).sum(2),
-            k_rope[:, s - 1 :: s],
-            latent.gather(1, index.expand(-1, -1, latent.shape[-1])),
-            k_rope.gather(1, index.expand(-1, -1, k_rope.shape[-1])),
-        )
-
-    def _tail(self, opening: torch.Tensor, text: torch.Tensor, layout: Layout):
-        """Put the open chunk's frames and the text behind each other.
-
-        ``(B, s - 1, w)`` and ``(B, L, w)`` to ``(B, C_t, s, w)``, zeros where
-        there is nothing.
-        """
-        slots = torch.arange(layout.n_tail_chunks * self.stride, device=text.device)
-        frames = layout.open_frames[:, None]
-        used = slots < frames + layout.n_tokens
-        source = torch.where(slots < frames, slots, slots - frames + self.stride - 1)
-        source = source.clamp(max=self.stride - 2 + layout.n_tokens)
-        both = torch.cat((opening, text), dim=1)
-        tail = both.gather(1, source[..., None].expand(-1, -1, both.shape[-1]))
-        return (tail * used[..., None]).unflatten(1, (-1, self.stride))
+    def _open(self, chunks: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Pick each prompt's open chunk, ``(B, 1, r)``; zero if no frame is in it."""
+        index = layout.prompt_chunks[:, None, None]
+        return chunks.gather(1, index.expand(-1, -1, self.rank))
 
     def forward(
         self, text: torch.Tensor, prompt: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """See :meth:`Attention.forward`."""
-        own, own_k = self._weighted(text, layout.text_phase, layout.text_embedding)
-        chunks, chunk_k, opening, _ = self._prompt_chunks(prompt, layout)
-        partial = self._tail(opening, own, layout).cumsum(2)  # (B, C_t, s, r)
-        at = layout.tail_tokens[..., None].expand(-1, -1, self.rank)
-        own = partial.flatten(1, 2).gather(1, at)  # (B, L, r)
+        weighted, keys = self._weighted(
+            torch.cat((prompt, text), dim=1),
+            layout.phase,
+            layout.embedding,
+            layout.padding,
+        )
+        frames, own = weighted.split((layout.n_frames, layout.n_tokens), dim=1)
+        chunks = self._chunks(frames, layout.n_prompt_chunks)
+        own = torch.cat((self._open(chunks, layout), own), dim=1)
+        own = layout.partial_sums.to(own.dtype) @ own
         return self._attend(
             text,
             torch.cat((chunks, own), dim=1),
-            torch.cat((chunk_k, own_k), dim=1),
+            keys.index_select(1, layout.columns),
             layout.chunk_mask,
             layout,
         )
 
     def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
         """See :meth:`Attention.cache_prompt`; complete chunks and the open one."""
-        chunks, keys, opening, opening_k = self._prompt_chunks(prompt, layout)
-        if self.stride == 1:
-            return self._part(chunks, keys)
-        n_open = layout.open_frames[:, None, None]
-        order = torch.arange(self.stride - 1, device=prompt.device)[:, None]
-        slot = torch.cat(
-            (
-                (opening * (order < n_open)).sum(1),
-                (opening_k * (order == n_open - 1)).sum(1),
-            ),
-            dim=-1,
+        weighted, keys = self._weighted(
+            prompt, layout.prompt_phase, layout.prompt_embedding, layout.padding
         )
+        chunks = self._chunks(weighted, layout.n_prompt_chunks)
         used = int(layout.prompt_chunks.max())  # once an utterance, not a step
-        return self._part(chunks[:, :used], keys[:, :used], (slot.unsqueeze(1),))
+        complete = keys[:, self.stride - 1 :: self.stride]
+        # an open chunk has no key: the first token of the text brings it
+        slot = F.pad(self._open(chunks, layout), (0, self.rope_width))
+        opening = None if self.stride == 1 else (slot,)
+        return self._part(chunks[:, :used], complete[:, :used], opening)
 
     def _write(self, tail: torch.Tensor, x: torch.Tensor, at: Step) -> None:
         """Open a slot with the new token, or merge it into the newest one."""
