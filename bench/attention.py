@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from bench import machine
 from bench.curves import config_of
 from bench.tables import finish
-from espnet_mtla.attention.temporal import TemporalProjections
+from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.trained import label_of
@@ -70,12 +70,9 @@ def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
         calls.append(weights(*args, **kwargs))
         return attend(*args, **kwargs)
 
-    def weigh(self, latent, embedding):
-        out = unwatched(self, latent, embedding)
-        # of frames, if there are any; texts stand elsewhere in each utterance
-        if embedding.dim() == 2 and len(embedding):
-            gates.append(out.norm(dim=-1) / latent.norm(dim=-1))
-        return out
+    def gate(self, latent, embedding):
+        gates.append(unwatched(self, latent, embedding).squeeze(-1))
+        return gates[-1].unsqueeze(-1)
 
     def inside(hs_pad, hlens, ys_in_pad, ys_in_lens):
         calls.clear(), gates.clear()
@@ -86,16 +83,16 @@ def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
             n_prompt = found.shape[-1] - (0 if cross else n_tokens)
             mass, entropy = shares(found, n_prompt, ys_in_lens, n_tokens)
             layers.append({"prompt": mass, "entropy": entropy})
-        for layer, gate in zip(layers, gates):
-            frames = torch.arange(gate.shape[1]) < hlens[:, None]
-            layer["gate"] = gate[frames].mean().item()
+        frames = torch.arange(hs_pad.shape[1]) < hlens[:, None]
+        for layer, found in zip(layers, gates[1::2] if cross else gates):
+            layer["gate"] = found[:, : hs_pad.shape[1]][frames].mean().item()
         batches.append(layers)
         return out
 
-    unwatched = TemporalProjections._weigh
+    unwatched = HyperNetwork._gate
     with (
         mock.patch.object(F, "scaled_dot_product_attention", watching),
-        mock.patch.object(TemporalProjections, "_weigh", weigh),
+        mock.patch.object(HyperNetwork, "_gate", gate),
         mock.patch.object(decoder, "forward", inside),
     ):
         yield batches

@@ -11,7 +11,7 @@ from operator import methodcaller
 import torch
 
 from bench.peers import authors, espnet, ours, tiled
-from bench.work import Case, Cost, Variant, step_cost, stock_step_cost
+from bench.work import Case, Cost, step_cost, stock_step_cost
 from espnet_mtla import compat
 from espnet_mtla.errors import InputError
 
@@ -74,17 +74,16 @@ def contender(
         decoder = espnet.decoder(case)
         nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
     else:
-        variant = Variant.parse(kind)
-        cost = step_cost(case, variant, "shared" if engine in OURS else "tiled")
+        cost = step_cost(case, kind, "shared" if engine in OURS else "tiled")
         nbytes = methodcaller("nbytes")
         if engine in OURS:
-            decoder = ours.decoder(case, variant)
+            decoder = ours.decoder(case, kind)
             if engine == "plain":
                 decoder.gpu_parts = frozenset(parts)
         elif engine == "tiled":
-            decoder = tiled.TiledDecoder(ours.decoder(case, variant))
+            decoder = tiled.TiledDecoder(ours.decoder(case, kind))
         elif engine == "authors":
-            decoder = authors.decoder(case, variant, dtype)
+            decoder = authors.decoder(case, kind, dtype)
         else:
             raise InputError(
                 f"{name}: give ours, plain, espnet, tiled or authors before ':'"

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import machine
 from bench.peers import espnet, ours
 from bench.tables import finish
-from bench.work import Case, Variant, add_options, chosen
+from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 
@@ -38,9 +38,8 @@ def contender(
         InputError: an unknown one, or a peer without the variant.
     """
     engine, _, kind = name.partition(":")
-    variant = Variant.parse(kind)
-    model = ours.decoder(case, variant)
-    if engine == "authors" and variant.kind == "mtla":
+    model = ours.decoder(case, kind)
+    if engine == "authors" and model.variant.name == "mtla":
         from bench.peers.authors import TrainedAttention
 
         for layer in model.layers:

@@ -5,17 +5,14 @@ Symbols as in the decoder: ``B`` utterances, ``K`` hypotheses of each, ``N = B K
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from bench import machine
-from espnet_mtla.errors import InputError
-from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.variants import parse
 
 FRAME_SECONDS = 0.04
 """A prompt frame: four fbank frames of 10 ms."""
-VARIANTS = ("mha", "mqa", "gqa", "mla", "mtla")
 
 
 @dataclass(frozen=True)
@@ -60,41 +57,6 @@ def chosen(args: argparse.Namespace, base: Case) -> Case:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """An attention variant, ``mla`` or ``mtla4`` (a stride of 4; 2 when left out)."""
-
-    kind: str
-    stride: int = 1
-
-    @classmethod
-    def parse(cls, name: str) -> "Variant":
-        """Return the variant of a name.
-
-        Raises:
-            InputError: an unknown one.
-        """
-        found = re.fullmatch(r"([a-z]+)([1-9]\d*)?", name)
-        kind, stride = found.groups() if found else (name, None)
-        if kind not in VARIANTS or (stride and kind != "mtla"):
-            raise InputError(
-                f"{name}: no such variant{did_you_mean(name, VARIANTS)}; give "
-                "mha, mqa, gqa, mla, mtla or mtla<stride>"
-            )
-        return cls(kind, int(stride or 2) if kind == "mtla" else 1)
-
-    def groups(self, heads: int) -> int:
-        """Key and value heads; latent variants have one for all."""
-        return {"mha": heads, "gqa": 2}.get(self.kind, 1)
-
-    def cached(self, case: Case) -> int:
-        """Numbers in a cache slot of one layer."""
-        width = case.size // case.heads
-        if self.kind in ("mla", "mtla"):
-            return 4 * width + width // 2
-        return 2 * width * self.groups(case.heads)
-
-
-@dataclass(frozen=True)
 class Cost:
     """Multiply-adds counted as two operations, and numbers moved to or from memory."""
 
@@ -108,7 +70,7 @@ class Cost:
         )
 
 
-def step_cost(case: Case, variant: Variant, engine: str) -> Cost:
+def step_cost(case: Case, variant: str, engine: str) -> Cost:
     """Mean cost of a decoding step in all layers and the output layer.
 
     Weights are read once a step, logits written and read once. Of the caches, the
@@ -117,49 +79,27 @@ def step_cost(case: Case, variant: Variant, engine: str) -> Cost:
     each hypothesis. Elementwise work, activations and CTC count as free.
 
     Args:
+        case: the setting.
+        variant: as ``mtla4``, see :func:`espnet_mtla.variants.parse`.
         engine: ``shared`` or ``tiled``.
+
+    Raises:
+        InputError: an unknown variant.
     """
-    width, n_hyp = case.size // case.heads, case.n_hyp
-    weights = _layer_weights(case, variant)
-    slots = case.prompt / variant.stride
-    tail = (case.tokens + 1) / 2 / variant.stride  # mean over the steps
-    per_slot = _attention_products(case, variant)
-    absorbed = 0
-    if variant.kind in ("mla", "mtla"):
-        absorbed = 2 * case.heads * width * 4 * width
-    products = case.layers * (weights + absorbed + (slots + tail) * per_slot)
-    products += case.size * case.vocabulary
-    cached = case.layers * variant.cached(case)
+    found, options = parse(variant)
+    layer = found.layer_cost(case.size, case.heads, options)
+    n_hyp, output = case.n_hyp, case.size * case.vocabulary
+    weights = case.layers * (layer.weights + 2 * case.size * case.linear_units)
+    slots = case.prompt / layer.stride
+    tail = (case.tokens + 1) / 2 / layer.stride  # mean over the steps
+    products = weights + output + case.layers * (slots + tail) * layer.products
+    cached = case.layers * layer.cached
     if engine == "tiled":  # read, reorder twice, concatenate twice at a new slot
-        moved = n_hyp * cached * (slots + tail) * (3 + 2 / variant.stride)
+        moved = n_hyp * cached * (slots + tail) * (3 + 2 / layer.stride)
     else:
         moved = cached * (case.utterances * slots + n_hyp * tail * 3)
-    moved += case.layers * (weights + absorbed)
-    moved += case.size * case.vocabulary + 2 * n_hyp * case.vocabulary
+    moved += weights + output + 2 * n_hyp * case.vocabulary
     return Cost(2.0 * n_hyp * products, moved)
-
-
-def _layer_weights(case: Case, variant: Variant) -> int:
-    """Weights of a layer that a token is multiplied with, but for up-projections."""
-    size, width = case.size, case.size // case.heads
-    feed_forward = 2 * size * case.linear_units
-    if variant.kind in ("mla", "mtla"):
-        rank, rope = 4 * width, width // 2
-        weights = size * case.heads * (width + rope)  # queries
-        weights += size * (rank + rope) + case.heads * width * size
-        if variant.kind == "mtla":
-            weights += 2 * rank * (rank // 4)  # the hyper-network
-        return weights + feed_forward
-    shared = 2 * size * width * variant.groups(case.heads)
-    return 2 * size * size + shared + feed_forward
-
-
-def _attention_products(case: Case, variant: Variant) -> int:
-    """Products of one token's heads with one cache slot: scores and values."""
-    width = case.size // case.heads
-    if variant.kind in ("mla", "mtla"):
-        return case.heads * (2 * 4 * width + width // 2)
-    return 2 * case.heads * width
 
 
 def stock_step_cost(case: Case) -> Cost:

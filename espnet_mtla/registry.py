@@ -3,23 +3,9 @@
 from collections.abc import Iterable
 
 from espnet_mtla import compat
-from espnet_mtla.decoder.variants import (
-    GQADecoder,
-    MHADecoder,
-    MLADecoder,
-    MQADecoder,
-    MTLADecoder,
-)
+from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-
-DECODERS = {
-    "mha": MHADecoder,
-    "mqa": MQADecoder,
-    "gqa": GQADecoder,
-    "mla": MLADecoder,
-    "mtla": MTLADecoder,
-}
-"""Name in a YAML file (``decoder: mtla``) and class."""
+from espnet_mtla.variants import VARIANTS
 
 
 def register(tasks: str | Iterable[str] = compat.TASKS) -> None:
@@ -37,7 +23,8 @@ def register(tasks: str | Iterable[str] = compat.TASKS) -> None:
         if task not in compat.TASKS:
             raise InputError(f"task {task!r}: give one of {', '.join(compat.TASKS)}")
         choices = compat.task_module(task).decoder_choices
-        for name, decoder in DECODERS.items():
+        for name in VARIANTS:
+            decoder = decoder_class(name)
             taken = choices.classes.get(name, decoder)
             if taken is not decoder:
                 raise ValueError(f"{task}: decoder {name!r} is taken by {taken}")

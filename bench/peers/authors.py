@@ -15,11 +15,12 @@ import torch
 
 from bench.peers import ours
 from bench.peers.tiled import TiledScorer
-from bench.work import Case, Variant
+from bench.work import Case
 from espnet_mtla.attention import TemporalLatentAttention
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
+from espnet_mtla.variants import parse
 
 
 def authors_module() -> type:
@@ -52,16 +53,17 @@ def attention(size: int, heads: int, stride: int) -> torch.nn.Module:
     )
 
 
-def decoder(case: Case, variant: Variant, dtype: torch.dtype) -> "AuthorsDecoder":
+def decoder(case: Case, variant: str, dtype: torch.dtype) -> "AuthorsDecoder":
     """Return a stack with random weights that never ends a text.
 
     Raises:
         InputError: another variant, or a type that their step counter cannot be
             kept in.
     """
-    if variant.kind != "mtla" or variant.stride == 1:
+    found, options = parse(variant)
+    if found.name != "mtla" or options.get("temporal_stride") == 1:
         raise InputError(
-            f"authors:{variant.kind}: their package holds mtla alone, with a stride of "
+            f"authors:{variant}: their package holds mtla alone, with a stride of "
             "2 or more; give tiled:... for their cache handling of the others"
         )
     if dtype != torch.float32:

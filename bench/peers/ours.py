@@ -2,18 +2,23 @@
 
 import torch
 
-from bench.work import Case, Variant
+from bench.work import Case
 from espnet_mtla.decoder.prompt import PromptDecoder
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
+from espnet_mtla.variants import parse
 
 IMPOSSIBLE = -1e4
 """Output bias of ``<eos>``: no text ends before its forced length."""
 
 
-def decoder(case: Case, variant: Variant) -> PromptDecoder:
-    """Return one with random weights that never ends a text."""
-    options = {"temporal_stride": variant.stride} if variant.kind == "mtla" else {}
-    made = DECODERS[variant.kind](
+def decoder(case: Case, variant: str) -> PromptDecoder:
+    """Return one with random weights that never ends a text.
+
+    Raises:
+        InputError: an unknown variant.
+    """
+    found, options = parse(variant)
+    made = decoder_class(found.name)(
         case.vocabulary,
         case.size,
         attention_heads=case.heads,

@@ -25,7 +25,8 @@ class PromptPart:
             cached prompt positions (frames or complete chunks).
         values: ``(B, G, S, v)``; latent attention reads it from ``keys``.
         opening: slot 0 of the tail, one ``(B, G, w)`` a tail buffer, where the
-            prompt ends in an open chunk; None where it never does.
+            prompt ends in an open chunk; None where it never does. Its key is of no
+            meaning: the text's first token brings one before anything reads it.
     """
 
     keys: torch.Tensor

@@ -34,8 +34,12 @@ class GroupedProjections(torch.nn.Module):
         bias: whether the projections have a bias.
 
     Raises:
-        InputError: heads that do not divide the width or each other.
+        InputError: heads that do not divide the width or each other, or that
+            cannot be rotated.
     """
+
+    rotated: bool = False
+    """Whether position rotates queries and keys."""
 
     def __init__(
         self,
@@ -55,6 +59,11 @@ class GroupedProjections(torch.nn.Module):
                 f"num_kv_heads={num_kv_heads}: give a divisor of "
                 f"attention_heads={attention_heads}"
             )
+        if self.rotated and width % 2:
+            raise InputError(
+                f"attention_heads={attention_heads}: heads of {width} channels "
+                "cannot be rotated, give a number that makes them even"
+            )
         self.n_heads = attention_heads
         self.n_groups = num_kv_heads
         self.width = width
@@ -72,24 +81,20 @@ class GroupedProjections(torch.nn.Module):
 class GroupedAttention(GroupedProjections, Attention):
     """Rotary attention over ``[prompt ; text]`` with grouped heads.
 
-    Args:
-        size: model width ``D``.
-        options: those of :class:`GroupedProjections`.
-
-    Raises:
-        InputError: heads that cannot be rotated, or what
-            :class:`GroupedProjections` raises.
+    Its options are those of :class:`GroupedProjections`.
     """
 
-    def __init__(self, size: int, **options):
-        super().__init__(size, **options)
-        if self.width % 2:
-            raise InputError(
-                f"attention_heads={self.n_heads}: heads of {self.width} channels "
-                "cannot be rotated, give a number that makes them even"
-            )
-        self.rope_width = self.width
-        self.tail_shapes = ((self.n_groups, self.width),) * 2
+    rotated = True
+
+    @property
+    def rope_width(self) -> int:
+        """A whole head."""
+        return self.width
+
+    @property
+    def tail_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Keys, and values."""
+        return ((self.n_groups, self.width),) * 2
 
     def _keys_values(
         self, x: torch.Tensor, phase: torch.Tensor

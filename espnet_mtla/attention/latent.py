@@ -9,13 +9,7 @@ teacher-forced they are where that takes fewer operations on a CPU.
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.attention.contract import (
-    Attention,
-    PromptPart,
-    attend,
-    even,
-    head_width,
-)
+from espnet_mtla.attention.contract import Attention, PromptPart, attend
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.rope import apply_rope
@@ -24,33 +18,15 @@ from espnet_mtla.attention.rope import apply_rope
 class LatentAttention(LatentProjections, Attention):
     """Multi-head latent attention over ``[prompt ; text]``.
 
-    Args:
-        size: model width ``D``.
-        attention_heads: query heads.
-        qk_rope_head_dim: ``d_r``, width of the rotary key that heads share;
-            unset it is ``d_h / 2`` (made even), as in the paper.
-        options: those of :class:`LatentProjections`.
-
-    Raises:
-        InputError: an odd rotary width, or what :class:`LatentProjections`
-            raises.
+    Its options are those of :class:`LatentProjections`.
     """
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        attention_heads: int,
-        qk_rope_head_dim: int | None = None,
-        **options,
-    ):
-        if qk_rope_head_dim is None:
-            qk_rope_head_dim = max(2, head_width(size, attention_heads) // 4 * 2)
-        rope = even("qk_rope_head_dim", qk_rope_head_dim)
-        super().__init__(
-            size, attention_heads=attention_heads, rope_width=rope, **options
-        )
-        self.tail_shapes = ((1, self.rank + rope),)
+    rotated = True
+
+    @property
+    def tail_shapes(self) -> tuple[tuple[int, int], ...]:
+        """A latent and a rotary key for all heads."""
+        return ((1, self.rank + self.rope_width),)
 
     def _latent(
         self, x: torch.Tensor, phase: torch.Tensor
@@ -86,7 +62,6 @@ class LatentAttention(LatentProjections, Attention):
         """
         q_nope, q_rope = self._query(text)  # (B, L, heads, ...)
         q_rope = apply_rope(q_rope, layout.text_phase.unsqueeze(2))
-        k_rope = k_rope.to(latent.dtype)
         options = {
             "dropout_p": self.dropout_rate if self.training else 0.0,
             "scale": self.scale,
@@ -96,14 +71,15 @@ class LatentAttention(LatentProjections, Attention):
             query = torch.cat((self.linear_kv_b.absorb(q_nope), q_rope), dim=-1)
             seen = F.scaled_dot_product_attention(
                 query.flatten(1, 2).unsqueeze(1),
-                torch.cat((latent, k_rope), dim=-1).unsqueeze(1),
+                torch.cat((latent, k_rope.to(latent.dtype)), dim=-1).unsqueeze(1),
                 latent.unsqueeze(1),
                 attn_mask=mask.repeat_interleave(self.n_heads, dim=2),
                 **options,
             )
             return self._combine(seen.squeeze(1).unflatten(1, (-1, self.n_heads)))
         k_nope, v = self.linear_kv_b.keys_values(latent)
-        k_rope = k_rope.unsqueeze(2).expand(-1, -1, self.n_heads, -1)
+        # autocast leaves normalised latents in float32, but not what it projects
+        k_rope = k_rope.to(k_nope.dtype).unsqueeze(2).expand(-1, -1, self.n_heads, -1)
         out = F.scaled_dot_product_attention(
             torch.cat((q_nope, q_rope), dim=-1).transpose(1, 2),
             torch.cat((k_nope, k_rope), dim=-1).transpose(1, 2),

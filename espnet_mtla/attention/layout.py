@@ -18,7 +18,7 @@ class Layout:
     """A batch of packed sequences, for teacher forcing and prompt caches.
 
     Args:
-        lengths: prompt frames ``T_b`` of each utterance, ``(B,)``.
+        lengths: prompt frames ``T_b`` of each utterance, ``(B,)``, at most ``T``.
         n_frames: ``T``, the padded prompt size.
         n_tokens: ``L``, the padded text size (0 when only a prompt is cached).
         rope_width: channels that the attention rotates.
@@ -123,8 +123,9 @@ class Layout:
     def columns(self) -> torch.Tensor:
         """Where the key of each column stands, ``(C + L,)``.
 
-        Columns are the prompt's chunks, whose key is that of their last frame (the
-        open one, which nothing sees, has any), and a partial sum a token.
+        Columns are the prompt's chunks, whose key is that of their last frame, and a
+        partial sum a token. Those beyond an utterance's complete chunks, which nothing
+        sees, have any key.
         """
         last = torch.arange(1, self.n_prompt_chunks + 1, device=self.device)
         last = (last * self.stride - 1).clamp(max=self.n_frames + self.n_tokens - 1)

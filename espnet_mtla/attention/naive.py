@@ -6,71 +6,70 @@ fast variants are built from. Never used outside tests and benchmarks.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 
+from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.grouped import GroupedAttention
+from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
-from espnet_mtla.attention.source import GroupedSource, LatentSource
-from espnet_mtla.attention.temporal import TemporalProjections
+from espnet_mtla.attention.source import (
+    GroupedSource,
+    LatentSource,
+    SourceAttention,
+    TemporalLatentSource,
+)
+from espnet_mtla.attention.temporal import TemporalLatentAttention
 
 
 def naive_attention(
-    module: GroupedAttention | LatentAttention, packed: torch.Tensor, n_prompt: int
+    module: Attention, packed: torch.Tensor, n_prompt: int
 ) -> torch.Tensor:
     """Attend from the text of one packed sequence.
 
     Args:
-        module: whose weights are used.
+        module: whose weights are used; its class is one of :data:`HEADS`.
         packed: prompt frames, then text, ``(P, D)``.
         n_prompt: how many of them are prompt.
 
     Returns:
         ``(P - n_prompt, D)``.
     """
-    if isinstance(module, GroupedAttention):
-        heads = _grouped_heads(module, packed)
-        scale = module.rope_width**-0.5
-    else:
-        heads = _latent_heads(module, packed)
-        scale = (module.nope_width + module.rope_width) ** -0.5
+    heads = HEADS[type(module)](module, packed)
     size = len(packed)
     mask = stride_aware_causal_mask(size, module.stride)
     rows = []
     for m in range(n_prompt, size):
-        rows.append(_attend(m, [n for n in range(size) if mask[m, n]], heads, scale))
+        rows.append(_attend(m, [n for n in range(size) if mask[m, n]], heads))
     return module.linear_out(torch.stack(rows))
 
 
 def naive_source_attention(
-    module: GroupedSource | LatentSource, text: torch.Tensor, source: torch.Tensor
+    module: SourceAttention, text: torch.Tensor, source: torch.Tensor
 ) -> torch.Tensor:
     """Attend from the text of one utterance to its source.
 
     Args:
-        module: whose weights are used.
+        module: whose weights are used; its class is one of :data:`SOURCE_HEADS`.
         text: ``(L, D)``.
         source: frames of this utterance alone, ``(T_b, D)``.
 
     Returns:
         ``(L, D)``.
     """
-    if isinstance(module, GroupedSource):
-        heads = _grouped_source_heads(module, text, source)
-        scale = module.width**-0.5
-    else:
-        heads = _latent_source_heads(module, text, source)
-        scale = module.nope_width**-0.5
+    heads = SOURCE_HEADS[type(module)](module, text, source)
     columns = range(len(heads[0][1]))
-    rows = [_attend(m, columns, heads, scale) for m in range(len(text))]
+    rows = [_attend(m, columns, heads) for m in range(len(text))]
     return module.linear_out(torch.stack(rows))
 
 
-def _attend(m: int, visible, heads, scale: float) -> torch.Tensor:
+def _attend(m: int, visible, heads) -> torch.Tensor:
     """Query ``m``'s mean of the visible columns, head behind head."""
     row = []
     for query, keys, values in heads:
-        score = torch.stack([query[m] @ keys[n] * scale for n in visible])
+        scale = math.sqrt(query.shape[1])
+        score = torch.stack([query[m] @ keys[n] / scale for n in visible])
         weight = score.softmax(0)
         row.append(sum(w * values[n] for w, n in zip(weight, visible)))
     return torch.cat(row)
@@ -122,12 +121,24 @@ def _grouped_heads(module: GroupedAttention, x: torch.Tensor):
 
 
 def _latent_heads(module: LatentAttention, x: torch.Tensor):
-    """Queries, keys and values of each head; MTLA merges the latents first."""
+    """Queries, keys and values of each head."""
+    return _heads_of_latents(module, x, _latents(module, x))
+
+
+def _temporal_latent_heads(module: TemporalLatentAttention, x: torch.Tensor):
+    """The same of latents that are merged first."""
+    c = _latents(module, x)
+    return _heads_of_latents(module, x, hyper_network(module, c) @ c)
+
+
+def _latents(module: LatentAttention | LatentSource, x: torch.Tensor) -> torch.Tensor:
+    """``(P, D)`` to ``(P, r)``."""
+    return module.kv_norm(module.linear_kv_a(x)[:, : module.rank])
+
+
+def _heads_of_latents(module: LatentAttention, x: torch.Tensor, c: torch.Tensor):
     nope, rope, value = module.nope_width, module.rope_width, module.value_width
-    c = module.kv_norm(module.linear_kv_a(x)[:, : module.rank])
     k_rope = _rotate(module.linear_kv_a(x)[:, module.rank :])
-    if isinstance(module, TemporalProjections):
-        c = hyper_network(module, c) @ c
     up = module.linear_kv_b.weight.view(module.n_heads, nope + value, module.rank)
     heads = []
     for h in range(module.n_heads):
@@ -159,17 +170,24 @@ def _grouped_source_heads(module: GroupedSource, text, source):
 
 
 def _latent_source_heads(module: LatentSource, text, source):
-    """Queries ``(L, nope)``, keys and values of the source's frames or chunks.
+    """Queries ``(L, nope)``, keys and values of the source's frames."""
+    return _source_heads_of_latents(module, text, _latents(module, source))
+
+
+def _temporal_latent_source_heads(module: TemporalLatentSource, text, source):
+    """The same of its chunks.
 
     A chunk is the partial sum at its newest frame, which for the last one may
     come before the chunk is full.
     """
+    c, s = _latents(module, source), module.stride
+    newest = [n for n in range(len(c)) if n % s == s - 1 or n == len(c) - 1]
+    merged = (hyper_network(module, c) @ c)[newest]
+    return _source_heads_of_latents(module, text, merged)
+
+
+def _source_heads_of_latents(module: LatentSource, text, c: torch.Tensor):
     nope, value = module.nope_width, module.value_width
-    c = module.kv_norm(module.linear_kv_a(source))
-    if isinstance(module, TemporalProjections):
-        size, s = len(c), module.stride
-        newest = [n for n in range(size) if n % s == s - 1 or n == size - 1]
-        c = (hyper_network(module, c) @ c)[newest]
     up = module.linear_kv_b.weight.view(module.n_heads, nope + value, module.rank)
     queries = module.linear_q(text).view(len(text), module.n_heads, nope)
     return [
@@ -178,7 +196,7 @@ def _latent_source_heads(module: LatentSource, text, source):
     ]
 
 
-def hyper_network(module: TemporalProjections, c: torch.Tensor) -> torch.Tensor:
+def hyper_network(module: HyperNetwork, c: torch.Tensor) -> torch.Tensor:
     """The ``T x T`` merge matrix: row ``m`` makes the partial sum at ``m``."""
     size, width, s = len(c), module.rank, module.stride
     rows = []
@@ -203,3 +221,17 @@ def hyper_network(module: TemporalProjections, c: torch.Tensor) -> torch.Tensor:
         ]
         rows.append(torch.stack(row))
     return torch.stack(rows)
+
+
+HEADS: dict[type, Callable] = {
+    GroupedAttention: _grouped_heads,
+    LatentAttention: _latent_heads,
+    TemporalLatentAttention: _temporal_latent_heads,
+}
+"""Makes queries, keys and values, each ``(P, w)``, of each head of a class."""
+SOURCE_HEADS: dict[type, Callable] = {
+    GroupedSource: _grouped_source_heads,
+    LatentSource: _latent_source_heads,
+    TemporalLatentSource: _temporal_latent_source_heads,
+}
+"""The same: queries ``(L, w)`` of a text, keys and values of its source."""

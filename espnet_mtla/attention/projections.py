@@ -63,36 +63,39 @@ def _by_head(x: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
 class LatentProjections(torch.nn.Module):
     """Queries, latents, and the up-projections from these to keys and values.
 
-    Unset widths follow the paper: ``r = 4 d_h`` with
-    ``d_h = size / attention_heads``.
+    Unset widths follow the paper, with ``d_h = size / attention_heads``.
 
     Args:
         size: model width ``D``.
         attention_heads: query heads.
-        rope_width: ``d_r``, channels of a query and of the key that heads share
-            which are rotated by position; 0 for none.
-        kv_lora_rank: ``r``, width of the cached latent.
+        kv_lora_rank: ``r``, width of the cached latent; unset it is ``4 d_h``.
         q_lora_rank: rank of the query projection, 0 for a full one.
-        qk_nope_head_dim: a head's width without position, ``d_h``.
-        v_head_dim: a head's value width.
+        qk_nope_head_dim: a head's width without position; unset it is ``d_h``.
+        qk_rope_head_dim: ``d_r``, channels of a query and of the key that heads share
+            which are rotated by position; unset it is ``d_h / 2``, made even. Of no
+            effect where nothing is rotated.
+        v_head_dim: a head's value width; unset it is ``d_h``.
         dropout_rate: of attention weights, in training.
         bias: whether the projections have a bias (that from the latent never
             has, as in the authors' package).
 
     Raises:
         InputError: an option that is not a positive integer, heads that do not
-            divide the width.
+            divide the width, an odd width of what is rotated.
     """
+
+    rotated: bool = False
+    """Whether position rotates part of queries and keys."""
 
     def __init__(
         self,
         size: int,
         *,
         attention_heads: int,
-        rope_width: int,
         kv_lora_rank: int | None = None,
         q_lora_rank: int = 0,
         qk_nope_head_dim: int | None = None,
+        qk_rope_head_dim: int | None = None,
         v_head_dim: int | None = None,
         dropout_rate: float = 0.0,
         bias: bool = False,
@@ -105,17 +108,23 @@ class LatentProjections(torch.nn.Module):
             qk_nope_head_dim = head_width(size, attention_heads)
         if v_head_dim is None:
             v_head_dim = head_width(size, attention_heads)
+        if not self.rotated:
+            rope = 0
+        elif qk_rope_head_dim is None:
+            rope = max(2, head_width(size, attention_heads) // 4 * 2)
+        else:
+            rope = even("qk_rope_head_dim", qk_rope_head_dim)
         rank = even("kv_lora_rank", kv_lora_rank)
         nope = positive("qk_nope_head_dim", qk_nope_head_dim)
         values = positive("v_head_dim", v_head_dim)
         self.n_heads = attention_heads
         self.rank = rank
         self.nope_width = nope
-        self.rope_width = rope_width
+        self.rope_width = rope
         self.value_width = values
-        self.scale = (nope + rope_width) ** -0.5
+        self.scale = (nope + rope) ** -0.5
         self.dropout_rate = dropout_rate
-        queries = attention_heads * (nope + rope_width)
+        queries = attention_heads * (nope + rope)
         if positive("q_lora_rank", q_lora_rank, least=0):
             self.linear_q = torch.nn.Sequential(
                 torch.nn.Linear(size, q_lora_rank, bias=bias),
@@ -124,7 +133,7 @@ class LatentProjections(torch.nn.Module):
             )
         else:
             self.linear_q = torch.nn.Linear(size, queries, bias=bias)
-        self.linear_kv_a = torch.nn.Linear(size, rank + rope_width, bias=bias)
+        self.linear_kv_a = torch.nn.Linear(size, rank + rope, bias=bias)
         self.kv_norm = torch.nn.LayerNorm(rank)
         self.linear_kv_b = UpProjection(rank, attention_heads, nope, values)
         self.linear_out = torch.nn.Linear(attention_heads * values, size, bias=bias)

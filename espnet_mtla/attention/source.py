@@ -19,9 +19,9 @@ import torch.nn.functional as F
 
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.grouped import GroupedProjections
+from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.layout import chunk_embedding
 from espnet_mtla.attention.projections import LatentProjections
-from espnet_mtla.attention.temporal import TemporalProjections
 
 
 class SourceLayout:
@@ -118,9 +118,10 @@ class SourceAttention(torch.nn.Module, ABC):
 class GroupedSource(GroupedProjections, SourceAttention):
     """MHA, GQA or MQA; options are those of :class:`GroupedProjections`."""
 
-    def __init__(self, size: int, **options):
-        super().__init__(size, **options)
-        self.scale = self.width**-0.5
+    @property
+    def scale(self) -> float:
+        """Of scores."""
+        return self.width**-0.5
 
     @property
     def cache_elements(self) -> float:
@@ -143,14 +144,8 @@ class GroupedSource(GroupedProjections, SourceAttention):
 class LatentSource(LatentProjections, SourceAttention):
     """Latent attention, whose keys and values are one latent a frame.
 
-    Args:
-        size: model width ``D``.
-        qk_rope_head_dim: not used, nothing is rotated.
-        options: those of :class:`LatentProjections`.
+    Its options are those of :class:`LatentProjections`.
     """
-
-    def __init__(self, size: int, *, qk_rope_head_dim: int | None = None, **options):
-        super().__init__(size, rope_width=0, **options)
 
     @property
     def cache_elements(self) -> float:
@@ -174,12 +169,24 @@ class LatentSource(LatentProjections, SourceAttention):
         return self._combine(seen.squeeze(2))
 
 
-class TemporalLatentSource(TemporalProjections, LatentSource):
+class TemporalLatentSource(HyperNetwork, LatentSource):
     """Latent attention over chunks of ``s`` frames, each one merged latent.
 
     A chunk is the paper's ``c^_j = sum of w_i c_i`` over the utterance's own
     frames; there are ``ceil(T_b / s)``, the last of which may be partial.
+
+    Args:
+        size: model width ``D``.
+        temporal_stride: ``s``, frames merged into one cache slot.
+        latent: options of :class:`LatentSource`.
+
+    Raises:
+        InputError: an option out of range.
     """
+
+    def __init__(self, size: int, *, temporal_stride: int = 2, **latent):
+        super().__init__(size, **latent)
+        self._add_hyper_network(temporal_stride)
 
     def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
         """See :meth:`SourceAttention.cache_source`."""

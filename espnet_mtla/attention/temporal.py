@@ -1,105 +1,38 @@
 """MTLA: MLA whose latents are also merged along time (Deng and Woodland 2025).
 
 A chunk's cached latent is ``c^_j = sum of w_i c_i`` over its tokens ``i``, with
-``w_i = sigmoid(<linear_c(pe_j), linear_p(c_i)>)``, and its rotary key is that
-of its newest token. A token sees the complete chunks before its own and the
+``w_i = sigmoid(<linear_c(pe_j), linear_p(c_i)>)`` (:mod:`.hyper`), and its rotary key
+is that of its newest token. A token sees the complete chunks before its own and the
 partial sum of its own chunk; teacher-forced, columns are the prompt's ``C`` chunks
 and one partial sum a token, of which those that complete a chunk are that chunk: so
 scores are ``L x (C + L)``, in one product.
-
-The weights ``w_i`` are learnt slowly. Before attention finds the prompt its frames are
-noise to the text, and the shortest way to less noise is to close their gates; a gate
-that closed lets through neither speech nor gradient. Adam moves each weight by about
-the learning rate a step, whatever its gradient, and a score, ``r / 4`` products of two
-sums of ``r`` numbers, moves by far more. So both factors are scaled by ``(r / 4)^-2``, and
-gates move over thousands of steps (``docs/training.md`` has the curves). ``linear_c`` and
-``linear_p`` can take in that gain, so the equations stay the paper's.
 """
 
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from espnet_mtla.attention.contract import PromptPart, positive
+from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
-from espnet_mtla.attention.layout import Layout, Step, chunk_embedding
-from espnet_mtla.attention.projections import LatentProjections
+from espnet_mtla.attention.layout import Layout, Step
 
 
-class TemporalProjections(LatentProjections):
-    """Latents, and the hyper-network that weighs those of one chunk.
+class TemporalLatentAttention(HyperNetwork, LatentAttention):
+    """Multi-head temporal latent attention over ``[prompt ; text]``.
 
     Args:
         size: model width ``D``.
         temporal_stride: ``s``, positions merged into one cache slot.
-        options: those of the class it is mixed into.
+        latent: options of :class:`LatentAttention`.
 
     Raises:
-        InputError: ``temporal_stride`` is not a positive integer, or what
-            :class:`LatentProjections` raises.
+        InputError: an option out of range.
     """
 
-    def __init__(self, size: int, *, temporal_stride: int = 2, **options):
-        super().__init__(size, **options)
-        self.stride = positive("temporal_stride", temporal_stride)
-        hyper = max(1, self.rank // 4)
-        self.chunk_width = self.rank
-        self.linear_c = torch.nn.Linear(self.rank, hyper)
-        self.linear_p = torch.nn.Linear(self.rank, hyper)
-        # of both factors of a score: of the score itself half precision has no number
-        self.register_buffer("gate_gain", torch.tensor(hyper**-2.0))
-        # gates start at 0.5, so a weighted latent w c starts as large as MLA's c
-        torch.nn.init.constant_(self.kv_norm.weight, 2.0)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        """Give older weights their gain: 1 in version 0.1.0, squared in 0.2.0."""
-        if f"{prefix}linear_c.weight" in state_dict:  # not where a part is loaded
-            scale = state_dict.pop(f"{prefix}gate_scale", torch.tensor(1.0))
-            state_dict.setdefault(f"{prefix}gate_gain", scale.sqrt())
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _weigh(
-        self,
-        latent: torch.Tensor,
-        embedding: torch.Tensor,
-        padding: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """``w c`` of latents ``(..., r)``, given ``pe_j`` of each one's chunk.
-
-        ``w`` is 0 where ``padding`` ``(...)`` says so.
-        """
-        code = self.gate_gain * self.linear_c(embedding.to(latent.dtype))
-        score = (code * (self.gate_gain * self.linear_p(latent))).sum(-1, keepdim=True)
-        gate = torch.sigmoid(score)
-        if padding is not None:
-            gate = gate.masked_fill(padding[..., None], 0.0)
-        return gate * latent
-
-    def _chunks(self, weighted: torch.Tensor, n_chunks: int) -> torch.Tensor:
-        """Sum weighted frames ``(B, T, r)`` chunk by chunk, ``(B, n_chunks, r)``."""
-        behind = n_chunks * self.stride - weighted.shape[1]
-        whole = F.pad(weighted, (0, 0, 0, behind))
-        return whole.unflatten(1, (-1, self.stride)).sum(2)
-
-
-class TemporalLatentAttention(TemporalProjections, LatentAttention):
-    """Multi-head temporal latent attention over ``[prompt ; text]``."""
-
-    def gates(self, n_chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what weighs the latents of each of the first chunks.
-
-        All that :meth:`_weigh` knows of a chunk: ``w = sigmoid(<direction_j, c> +
-        offset_j)``.
-
-        Returns:
-            Directions ``(n_chunks, r)`` and offsets ``(n_chunks,)``, float32.
-        """
-        weight = self.linear_p.weight
-        j = torch.arange(n_chunks, device=weight.device)
-        code = self.linear_c(chunk_embedding(j, self.chunk_width).to(weight.dtype))
-        gain = self.gate_gain.float()
-        code = code.float() * gain * gain
-        return code @ weight.float(), code @ self.linear_p.bias.float()
+    def __init__(self, size: int, *, temporal_stride: int = 2, **latent):
+        super().__init__(size, **latent)
+        self._add_hyper_network(temporal_stride)
 
     def _weighted(
         self,
@@ -171,7 +104,6 @@ class TemporalLatentAttention(TemporalProjections, LatentAttention):
         chunks = self._chunks(weighted, layout.n_prompt_chunks)
         used = int(layout.prompt_chunks.max())  # once an utterance, not a step
         complete = keys[:, self.stride - 1 :: self.stride]
-        # an open chunk has no key: the first token of the text brings it
         slot = F.pad(self._open(chunks, layout), (0, self.rope_width))
         opening = None if self.stride == 1 else (slot,)
         return self._part(chunks[:, :used], complete[:, :used], opening)

@@ -14,6 +14,7 @@ import yaml
 from espnet_mtla.bin import run
 from espnet_mtla.bin.train import merged_config
 from espnet_mtla.errors import InputError
+from espnet_mtla.variants import VARIANTS
 
 
 def check_decoder(conf: dict, given: Sequence[str]) -> None:
@@ -32,12 +33,12 @@ def check_decoder(conf: dict, given: Sequence[str]) -> None:
         options[name] = yaml.safe_load(value)
     import torch
 
-    from espnet_mtla.registry import DECODERS
+    from espnet_mtla.decoder.variants import decoder_class
 
-    if conf.get("decoder") in DECODERS:
+    if conf.get("decoder") in VARIANTS:
         size = (conf.get("encoder_conf") or {}).get("output_size", 256)  # ESPnet's
         with torch.device("meta"):
-            DECODERS[conf["decoder"]](2, size, **options)
+            decoder_class(conf["decoder"])(2, size, **options)
 
 
 def check_frontend(conf: dict) -> None:

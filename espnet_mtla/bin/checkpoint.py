@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from espnet_mtla.errors import InputError
+from espnet_mtla.variants import VARIANTS
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,11 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
     Raises:
         InputError: naming the file and what to do.
     """
-    from espnet_mtla.registry import DECODERS
+    from espnet_mtla.decoder.variants import decoder_class
 
     conf, state = load_trained(config, model, stage=11)
     name = conf.get("decoder")
-    if name not in DECODERS:
+    if name not in VARIANTS:
         return  # ESPnet's own decoder
     given = {
         k.removeprefix("decoder."): v
@@ -43,7 +44,7 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
     if "embed.weight" in given:
         options = conf.get("decoder_conf") or {}
         with torch.device("meta"):
-            decoder = DECODERS[name](*given["embed.weight"].shape, **options)
+            decoder = decoder_class(name)(*given["embed.weight"].shape, **options)
         # MTLA of versions 0.1.0 and 0.2.0 has no gain of gates, and is loaded without
         wanted = {
             name: weight

@@ -4,7 +4,6 @@ It is an ESPnet decoder (``forward``) and a scorer of ESPnet's ``BeamSearch``
 and ``BatchBeamSearch`` (the other public methods).
 """
 
-import inspect
 from typing import ClassVar
 
 import torch
@@ -13,7 +12,6 @@ from espnet_mtla import gpu
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention, positive, rate
 from espnet_mtla.attention.layout import Step
-from espnet_mtla.attention.source import SourceAttention
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.graph import FixedSteps
@@ -22,10 +20,14 @@ from espnet_mtla.decoder.packed import pack, unpack
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.variants import COMMON, Variant
 
 
 class PromptDecoder(AbsDecoder, BatchScorerInterface):
-    """Decoder with one attention variant, which a subclass names.
+    """Decoder with one attention variant.
+
+    Of each variant :func:`espnet_mtla.decoder.variants.decoder_class` makes a
+    subclass.
 
     Its context is the paper's ``[prompt ; text]``, or that of an
     encoder-decoder: attention over text, then source attention of the same
@@ -44,18 +46,14 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         num_blocks: layers.
         dropout_rate: of embeddings, branches and feed-forwards.
         self_attention_dropout_rate: of attention weights.
-        attention: the variant's own options, see :attr:`options`.
+        attention: the variant's own options.
 
     Raises:
         InputError: an unknown option, or one out of range.
     """
 
-    attention_class: type[Attention]
-    source_class: type[SourceAttention]
-    options: ClassVar[dict] = {}
-    """Options of the variant, with their defaults."""
-    fixed: ClassVar[dict] = {}
-    """What the variant itself decides about its attention."""
+    variant: ClassVar[Variant]
+    """What it attends with."""
     packing: bool = True
     """Whether a search on a CPU packs the weights of linear layers."""
     gpu_parts: frozenset[str] = gpu.PARTS
@@ -67,12 +65,12 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         vocab_size: int,
         encoder_output_size: int,
         *,
-        context: str = "prompt",
-        attention_heads: int = 8,
-        linear_units: int = 2048,
-        num_blocks: int = 9,
-        dropout_rate: float = 0.1,
-        self_attention_dropout_rate: float = 0.0,
+        context: str = COMMON["context"],
+        attention_heads: int = COMMON["attention_heads"],
+        linear_units: int = COMMON["linear_units"],
+        num_blocks: int = COMMON["num_blocks"],
+        dropout_rate: float = COMMON["dropout_rate"],
+        self_attention_dropout_rate: float = COMMON["self_attention_dropout_rate"],
         **attention,
     ):
         super().__init__()
@@ -89,12 +87,13 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         form_options = {
             "attention_heads": attention_heads,
             "dropout_rate": self_attention_dropout_rate,
-            **self.options,
+            **self.variant.options,
             **attention,
-            **self.fixed,
+            **self.variant.fixed,
         }
+        over_prompt, to_source = self.variant.classes()
         if context == "prompt":
-            kind, forms = DecoderLayer, [self.attention_class]
+            kind, forms = DecoderLayer, [over_prompt]
             # paper: two linear layers with a ReLU, 512-256-512
             self.projector = torch.nn.Sequential(
                 torch.nn.Linear(size, max(1, size // 2)),
@@ -102,7 +101,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 torch.nn.Linear(max(1, size // 2), size),
             )
         else:
-            kind, forms = CrossLayer, [self.attention_class, self.source_class]
+            kind, forms = CrossLayer, [over_prompt, to_source]
             # not ESPnet's: a source has key and value projections of its own
             self.projector = torch.nn.Identity()
         self.layers = torch.nn.ModuleList(
@@ -126,9 +125,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     @classmethod
     def _check_options(cls, given: dict) -> None:
         """Refuse options that this decoder does not have, with the nearest."""
-        common = inspect.signature(PromptDecoder).parameters.values()
-        known = [p.name for p in common if p.kind is p.KEYWORD_ONLY]
-        known += cls.options
+        known = [*COMMON, *cls.variant.options]
         for name in given:
             if name not in known:
                 raise InputError(

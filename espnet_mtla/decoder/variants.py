@@ -1,58 +1,64 @@
-"""The registered decoders: one attention variant each, in either context."""
+"""The decoders that ESPnet's tasks register: one for each attention variant.
 
-from typing import ClassVar
+``MHADecoder``, ``MQADecoder``, ``GQADecoder``, ``MLADecoder``, ``MTLADecoder``: a
+:class:`PromptDecoder` each, made when it is first asked for, with the options of its
+variant in its signature.
+"""
 
-from espnet_mtla.attention import (
-    GroupedAttention,
-    GroupedSource,
-    LatentAttention,
-    LatentSource,
-    TemporalLatentAttention,
-    TemporalLatentSource,
-)
+import inspect
+from functools import cache
+
 from espnet_mtla.decoder.prompt import PromptDecoder
+from espnet_mtla.errors import InputError
+from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.variants import VARIANTS, Variant
 
 
-class MHADecoder(PromptDecoder):
-    """Multi-head attention: as many key and value heads as query heads."""
+def decoder_class(name: str) -> type[PromptDecoder]:
+    """Return the decoder of a variant.
 
-    attention_class = GroupedAttention
-    source_class = GroupedSource
+    Args:
+        name: of :data:`espnet_mtla.variants.VARIANTS`.
 
-
-class MQADecoder(PromptDecoder):
-    """Multi-query attention: one key and value head."""
-
-    attention_class = GroupedAttention
-    source_class = GroupedSource
-    fixed: ClassVar[dict] = {"num_kv_heads": 1}
-
-
-class GQADecoder(PromptDecoder):
-    """Grouped-query attention; the paper has 2 groups."""
-
-    attention_class = GroupedAttention
-    source_class = GroupedSource
-    options: ClassVar[dict] = {"num_kv_heads": 2}
+    Raises:
+        InputError: there is no such variant.
+    """
+    if name not in VARIANTS:
+        raise InputError(
+            f"decoder {name!r}{did_you_mean(name, VARIANTS)}: give one of "
+            f"{', '.join(VARIANTS)}"
+        )
+    return _made(VARIANTS[name])
 
 
-class MLADecoder(PromptDecoder):
-    """Multi-head latent attention; unset widths follow the paper's rule."""
-
-    attention_class = LatentAttention
-    source_class = LatentSource
-    options: ClassVar[dict] = {
-        "kv_lora_rank": None,
-        "q_lora_rank": 0,
-        "qk_nope_head_dim": None,
-        "qk_rope_head_dim": None,
-        "v_head_dim": None,
+@cache
+def _made(variant: Variant) -> type[PromptDecoder]:
+    name = variant.name
+    about = {
+        "variant": variant,
+        "__doc__": f"Decoder with {name} attention; see :class:`PromptDecoder`.",
+        "__module__": __name__,
+        "__signature__": _signature(variant),
     }
+    return type(f"{name.upper()}Decoder", (PromptDecoder,), about)
 
 
-class MTLADecoder(PromptDecoder):
-    """Multi-head temporal latent attention, the paper's."""
+def _signature(variant: Variant) -> inspect.Signature:
+    """Sizes and options of all decoders, then those of the variant alone."""
+    common = [
+        p
+        for p in inspect.signature(PromptDecoder).parameters.values()
+        if p.kind is not p.VAR_KEYWORD
+    ]
+    own = [
+        inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for option, default in variant.options.items()
+    ]
+    return inspect.Signature([*common, *own])
 
-    attention_class = TemporalLatentAttention
-    source_class = TemporalLatentSource
-    options: ClassVar[dict] = {**MLADecoder.options, "temporal_stride": 2}
+
+def __getattr__(attribute: str) -> type[PromptDecoder]:
+    name = attribute.removesuffix("Decoder").lower()
+    if name in VARIANTS and attribute == f"{name.upper()}Decoder":
+        return decoder_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

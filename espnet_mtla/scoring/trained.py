@@ -15,30 +15,12 @@ import yaml
 from espnet_mtla.corpora.datadir import read_lines
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.variants import COMMON, VARIANTS
 
 SETTING = (
     *("beam_size", "batch_size", "batch_frames"),
     *("device", "threads", "dtype", "torch"),
 )
-COMMON = {
-    "context": "prompt",
-    "attention_heads": 8,
-    "linear_units": 2048,
-    "num_blocks": 9,
-    "dropout_rate": 0.1,
-    "self_attention_dropout_rate": 0.0,
-}
-"""Options of all our decoders, with their defaults; importing these costs seconds."""
-_MLA = {"kv_lora_rank": None, "q_lora_rank": 0, "qk_nope_head_dim": None}
-_MLA |= {"qk_rope_head_dim": None, "v_head_dim": None}
-OWN = {
-    "mha": {},
-    "mqa": {},
-    "gqa": {"num_kv_heads": 2},
-    "mla": _MLA,
-    "mtla": _MLA | {"temporal_stride": 2},
-}
-"""Options of each alone, likewise, in the order of tables."""
 NOT_TRAINING = (
     *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
     *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
@@ -131,15 +113,8 @@ def label_of(config: dict) -> str:
     That is options of its own and the context, as in ``mtla s=2 q_lora_rank=64,
     cross``.
     """
-    label, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
-    own = dict(OWN.get(label, {}))
-    if stride := own.pop("temporal_stride", None):
-        label += f" s={conf.get('temporal_stride', stride)}"
-    for name, default in own.items():
-        if (value := conf.get(name, default)) != default:
-            label += f" {name}={value}"
-    context = conf.get("context", "prompt")
-    return label if context == "prompt" else f"{label}, {context}"
+    name, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
+    return VARIANTS[name].label(conf) if name in VARIANTS else name
 
 
 def training_of(config: dict) -> str:
@@ -150,7 +125,7 @@ def training_of(config: dict) -> str:
     seed.
     """
     conf = config.get("decoder_conf") or {}
-    if config.get("decoder") in OWN:
+    if config.get("decoder") in VARIANTS:
         conf = {name: conf.get(name, default) for name, default in COMMON.items()}
     rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
     rest |= {"decoder": None, "decoder_conf": conf, "seed": None}
@@ -249,7 +224,7 @@ def _config(path: Path) -> dict:
 
 
 def _rank(row: Trained) -> tuple:
-    order = [*OWN, row.decoder]
+    order = [*VARIANTS, row.decoder]
     return (order.index(row.decoder), row.label, row.seed, row.tag, str(row.scored))
 
 

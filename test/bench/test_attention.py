@@ -9,8 +9,9 @@ import torch.nn.functional as F
 import yaml
 
 from bench import attention, curves
+from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.variants import VARIANTS
 
 ATTEND = F.scaled_dot_product_attention
 
@@ -53,11 +54,11 @@ def test_shares_are_means_over_tokens_and_heads(absorbed):
 
 
 @pytest.mark.parametrize("context", ["prompt", "cross"])
-@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize("kind", VARIANTS)
 @torch.no_grad()
 def test_a_batch_s_figures_are_those_of_its_utterances(kind, context):
     sizes = {"attention_heads": 2, "linear_units": 12, "num_blocks": 2}
-    decoder = DECODERS[kind](11, 16, context=context, **sizes).eval()
+    decoder = decoder_class(kind)(11, 16, context=context, **sizes).eval()
     for p in decoder.parameters():
         p.mul_(3)
     for scale in decoder.buffers():

@@ -5,7 +5,7 @@ import torch
 
 from bench import decode, tables
 from bench.contender import Contender, contender
-from bench.work import Case, Variant
+from bench.work import Case
 from espnet_mtla import gpu
 from espnet_mtla.decoder.graph import CAPTURES
 from espnet_mtla.errors import InputError
@@ -37,7 +37,7 @@ def test_engines_score_the_same(engine, kind, n_frames):
     from bench.peers import authors, ours, tiled
 
     case = Case(**{**SMALL, "prompt": n_frames})
-    base = ours.decoder(case, Variant.parse(kind)).eval()
+    base = ours.decoder(case, kind).eval()
     wrap = tiled.TiledDecoder if engine == "tiled" else authors.AuthorsDecoder
     peer = wrap(base).eval()
     x = torch.randn(case.utterances, n_frames, case.size)

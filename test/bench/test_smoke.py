@@ -18,7 +18,7 @@ def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
             decoder.output_layer.weight.data.mul_(1.001)
         return checked(decoder, x, tokens)
 
-    monkeypatch.setattr(smoke, "VARIANTS", ("mtla3",))
+    monkeypatch.setattr(smoke, "CHECKED", ("mtla3",))
     out = tmp_path / "smoke.json"
     seen = iter([False] * 4)
     monkeypatch.setattr(smoke, "stepped", off)

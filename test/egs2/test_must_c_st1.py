@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from espnet_mtla.bin.train import merged_config
-from espnet_mtla.registry import DECODERS
 from espnet_mtla.tasks import task_class
+from espnet_mtla.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs2/must_c/st1/conf"
@@ -24,7 +24,7 @@ def build(config, decoder, n_units):
         return task_class("st").build_model(argparse.Namespace(**conf))
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", VARIANTS)
 def test_the_papers_model(decoder):
     """12 + 9 layers of 512 (paper: 78 M with MHA, 74 M with MQA and GQA).
 
@@ -42,7 +42,7 @@ def test_the_papers_model(decoder):
     assert model.decoder.attention.cache_elements == wanted[decoder]
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", VARIANTS)
 def test_the_mini_model(decoder):
     model = build("train_st_mini.yaml", decoder, 300)
     assert sum(p.numel() for p in model.parameters()) < 3e6

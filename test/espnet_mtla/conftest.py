@@ -5,13 +5,11 @@ import random
 import pytest
 import torch
 
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
+from espnet_mtla.variants import VARIANTS
 
-VARIANTS = {
-    "mha": {},
-    "mqa": {},
-    "gqa": {"num_kv_heads": 2},
-    "mla": {},
+CASES = {
+    **{name: {} for name in VARIANTS},
     "mla-q": {"q_lora_rank": 7, "kv_lora_rank": 10, "v_head_dim": 5},
     **{f"mtla-{s}": {"temporal_stride": s} for s in range(1, 9)},
     "mtla-q": {"temporal_stride": 3, "q_lora_rank": 6, "qk_nope_head_dim": 3},
@@ -24,10 +22,10 @@ def context(request):
     return request.param
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=CASES)
 def make_decoder(request, context):
     """Builds a small decoder of each variant in turn, in evaluation mode."""
-    kind, options = DECODERS[request.param.split("-")[0]], VARIANTS[request.param]
+    kind, options = decoder_class(request.param.split("-")[0]), CASES[request.param]
 
     def make(vocab_size=11, size=24, num_blocks=2, **more):
         decoder = kind(

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from espnet_mtla import gpu
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
 
 
 @pytest.fixture
 def decoder():
-    return DECODERS["mtla"](11, 16, attention_heads=2, num_blocks=1).eval()
+    return decoder_class("mtla")(11, 16, attention_heads=2, num_blocks=1).eval()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.naive import naive_attention
 from espnet_mtla.decoder.graph import FixedStep
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -177,7 +177,7 @@ def test_searches_find_the_same(variant, detects, monkeypatch):
 
     kind, _, context = variant.partition("-")
     options = {"temporal_stride": random.choice([2, 3])} if kind == "mtla" else {}
-    decoder = DECODERS[kind](
+    decoder = decoder_class(kind)(
         9,
         48,
         attention_heads=3,

@@ -11,8 +11,9 @@ from espnet_mtla.bin.checkpoint import (
     check_pretrained,
     put_broken_aside,
 )
+from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.variants import VARIANTS
 
 CONF = {"attention_heads": 2, "num_blocks": 1, "linear_units": 8}
 
@@ -23,7 +24,7 @@ def saved(tmp_path):
         conf = {"decoder": decoder, "decoder_conf": CONF | (options or {})}
         config, model = tmp_path / "config.yaml", tmp_path / "valid.acc.ave.pth"
         config.write_text(yaml.safe_dump(conf), encoding="utf-8")
-        state = DECODERS[weights](6, 16, **CONF).state_dict()
+        state = decoder_class(weights)(6, 16, **CONF).state_dict()
         state = {f"decoder.{k}": v for k, v in state.items()}
         torch.save({**state, "encoder.w": torch.ones(1)}, model)
         return str(config), str(model)
@@ -31,7 +32,7 @@ def saved(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_its_own_passes(saved, name):
     check_checkpoint(*saved(name, name))
 

@@ -12,9 +12,9 @@ import yaml
 
 from espnet_mtla.bin.inference import inference, parse
 from espnet_mtla.errors import InputError
-from espnet_mtla.registry import DECODERS
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.tasks import task_class
+from espnet_mtla.variants import VARIANTS
 
 TOKENS = ["<blank>", "<unk>", *"abcdefgh", "<sos/eos>"]
 NAMES = ["u2", "u1", "tiny", "u4", "u3"]
@@ -77,7 +77,7 @@ def options(audio, folder, **more):
     return [word for k, v in given.items() for word in (f"--{k}", str(v))]
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", VARIANTS)
 def test_hypotheses_do_not_depend_on_the_batch(audio, tmp_path, decoder, monkeypatch):
     """Alone, in ragged batches, and when memory runs out in between."""
     save_model(tmp_path, decoder)

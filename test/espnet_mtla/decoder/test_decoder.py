@@ -62,6 +62,23 @@ def test_every_open_chunk(n_frames, context):
             torch.testing.assert_close(got, want[:, i], atol=1e-4, rtol=0)
 
 
+def test_the_key_of_an_open_chunk_is_never_read(context):
+    decoder = MTLADecoder(
+        7, 16, context=context, attention_heads=2, num_blocks=2, temporal_stride=3
+    ).eval()
+    x, lengths = torch.randn(3, 8, 16), torch.tensor([8, 7, 6])
+    tokens = torch.randint(1, 7, (3, 5))
+    state = decoder.batch_init_state(x, xs_lengths=lengths)
+    for part in state.prompt.parts:
+        for slot in part.opening or ():
+            slot[..., decoder.attention.rank :] = float("nan")
+    states = [state.select(b) for b in range(3)]
+    want = log_probs(decoder, x, lengths, tokens)
+    for i in range(5):
+        got, states = decoder.batch_score(tokens[:, : i + 1], states, None)
+        torch.testing.assert_close(got, want[:, i], atol=1e-4, rtol=0)
+
+
 def test_random_beam_histories(make_decoder, ragged):
     """Reorder and copy on write, against a recomputation from scratch."""
     decoder = make_decoder()

@@ -14,18 +14,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
+from espnet_mtla.variants import VARIANTS, parse
 
 SYMBOLS, WIDTH, LENGTH, BATCH = 20, 32, 8, 16
 TESTED = 8  # batches
-VARIANTS = {
-    "mha": ("mha", {}),
-    "mqa": ("mqa", {}),
-    "gqa": ("gqa", {}),
-    "mla": ("mla", {}),
-    "mtla s=2": ("mtla", {"temporal_stride": 2}),
-    "mtla s=4": ("mtla", {"temporal_stride": 4}),
-}
+LEARNERS = (*(variant.short for variant in VARIANTS.values()), "mtla4")
 
 
 class Task:
@@ -117,10 +111,10 @@ def accuracy(decoder: torch.nn.Module, task: Task) -> float:
 
 def built(variant: str, context: str, seed: int) -> torch.nn.Module:
     """A small decoder of a variant, started from a seed."""
-    name, options = VARIANTS[variant]
+    found, options = parse(variant)
     sizes = {"attention_heads": 4, "linear_units": 2 * WIDTH, "num_blocks": 2}
     torch.manual_seed(seed)
-    return DECODERS[name](
+    return decoder_class(found.name)(
         SYMBOLS + 1, WIDTH, context=context, dropout_rate=0.0, **sizes, **options
     )
 
@@ -137,21 +131,21 @@ def learnt(variant: str, context: str = "prompt", gain: float | None = None) -> 
     return fmean(found)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", LEARNERS)
 def test_learns_to_read_the_prompt(variant, context):
     assert learnt(variant, context) > 0.85
 
 
 def test_unscaled_gates_would_not():
     """What the first test is for."""
-    assert learnt("mtla s=4", gain=1.0) < 0.82
+    assert learnt("mtla4", gain=1.0) < 0.82
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_gates_are_learnt_all_the_same(seed):
     """They prefer frames that say something to noise that can be known."""
     task = Shouted(seed)
-    decoder = built("mtla s=4", "prompt", seed)
+    decoder = built("mtla4", "prompt", seed)
     accuracy(decoder, task)
     prompt, lengths, _ = task.batch(noise=False)
     for layer in decoder.layers:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from espnet_mtla.decoder.packed import PackedLinear, pack, unpack
-from espnet_mtla.decoder.variants import MTLADecoder
+from espnet_mtla.decoder.variants import MTLADecoder, decoder_class
 from espnet_mtla.onednn import AVAILABLE
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.variants import VARIANTS
 
 
 def make(bias):
@@ -98,11 +98,11 @@ def test_a_validation_sees_weights_that_changed():
 @torch.no_grad()
 @pytest.mark.parametrize("searched", [False, True])
 @pytest.mark.parametrize("context", ["prompt", "cross"])
-@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_layers_at_rest_are_plain_and_can_be_quantised(kind, context, searched):
     """``--quantize_asr_model`` looks for layers that are exactly ``torch.nn.Linear``."""
     options = {"attention_heads": 2, "num_blocks": 1, "context": context}
-    decoder = DECODERS[kind](7, 16, **options).eval()
+    decoder = decoder_class(kind)(7, 16, **options).eval()
     x, ys = torch.randn(2, 6, 16), torch.randint(7, (4, 1))
 
     def scores(model):

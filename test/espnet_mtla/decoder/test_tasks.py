@@ -7,6 +7,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from espnet_mtla import compat, registry
+from espnet_mtla.variants import VARIANTS
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "c", "<sos/eos>"]
 ENCODER = {"output_size": 16, "attention_heads": 2, "linear_units": 8, "num_blocks": 1}
@@ -47,7 +48,7 @@ def batch(task):
     return found
 
 
-@pytest.mark.parametrize("decoder", registry.DECODERS)
+@pytest.mark.parametrize("decoder", VARIANTS)
 @pytest.mark.parametrize(
     ("task", "context", "losses"),
     [
@@ -79,7 +80,7 @@ def process_group(tmp_path):
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("decoder", registry.DECODERS)
+@pytest.mark.parametrize("decoder", VARIANTS)
 def test_trains_under_ddp(process_group, decoder, context):
     """DDP stops at the second step when a weight took no part in the first."""
     losses = {"asr_weight": 0.3, "mtlalpha": 1.0}

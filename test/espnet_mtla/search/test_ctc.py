@@ -10,7 +10,7 @@ from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch
 from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer as Theirs
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.search import ctc as module
 from espnet_mtla.search.ctc import CTCPrefixScorer
 
@@ -275,7 +275,7 @@ def test_nothing_is_read_back_from_the_device(margin):
 @pytest.mark.parametrize("margin", [0, 4])
 def test_search_finds_what_it_finds_with_espnets(pre_beam, margin):
     n_vocab, size, n_utt = 9, 16, 3
-    decoder = DECODERS["mtla"](
+    decoder = decoder_class("mtla")(
         n_vocab, size, attention_heads=2, linear_units=17, num_blocks=1
     )
     head = CTC(n_vocab, size).eval().double()

@@ -8,7 +8,7 @@ from espnet2.asr.ctc import CTC
 from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
 from espnet2.lm.transformer_lm import TransformerLM
 
-from espnet_mtla.registry import DECODERS
+from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.search import fast
 from espnet_mtla.search.ctc import CTCPrefixScorer
 from espnet_mtla.search.fast import FastBeamSearch
@@ -65,7 +65,7 @@ def test_scores_of_those_that_stay(margin):
 @pytest.mark.parametrize("margin", [0, 3])
 def test_a_search_that_lets_them_go_finds_the_same(margin, pre_beam, monkeypatch):
     n_vocab, size, beam = 12, 16, random.choice([1, 3, 5])
-    decoder = DECODERS["mtla"](
+    decoder = decoder_class("mtla")(
         n_vocab, size, attention_heads=2, linear_units=17, num_blocks=1
     )
     for p in decoder.parameters():
