@@ -129,6 +129,12 @@ check_options() {
   done
 }
 
+# short_enough FOLDER OPTION: whether a file system takes the name, with a date behind it too.
+short_enough() {
+  local LC_ALL=C name=${1##*/}
+  if ((${#name} > 230)); then fail "a folder's name would have ${#name} bytes: give it a shorter one with --$2"; fi
+}
+
 # What depends on the machine, and where things go.
 settle() {
   local config=${opt[${task}_config]} tag differs
@@ -162,6 +168,8 @@ settle() {
   tag=$(tidy "$(basename "${opt[inference_config]}" .yaml)" "${batch_args[@]}" "${inference_args[@]}")
   settle_lm
   decoding=$experiment/${opt[inference_tag]:-$tag${lm_tag}_${task}_model_${model%.pth}}
+  short_enough "$experiment" "${task}_tag"
+  short_enough "$decoding" inference_tag
   export OMP_NUM_THREADS=${opt[num_threads]:-${OMP_NUM_THREADS:-$(cores)}}
   export PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1
   export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
@@ -181,8 +189,9 @@ check_recipe() {
   local problem args=(--task "$task" --config "${opt[${task}_config]}" --config "$decoder_config")
   if ! wanted 11 && ! wanted 12; then return; fi
   if [[ $task == st ]]; then args+=(--tgt_lang "${opt[tgt_lang]}"); fi
-  args+=(--train_args="${opt[${task}_args]}" --inference_args="${opt[inference_args]}")
-  if [[ ${opt[use_lm]} == true ]]; then args+=(--lm_args="${opt[lm_args]}"); fi
+  args+=(--train_args="${opt[${task}_args]}" --inference_config "${opt[inference_config]}"
+    --inference_args="${opt[inference_args]}")
+  if [[ ${opt[use_lm]} == true ]]; then args+=(--lm_config "${opt[lm_config]}" --lm_args="${opt[lm_args]}"); fi
   problem=$("${opt[python]}" -m espnet_mtla.bin.check_recipe "${args[@]}" "${decoder_conf[@]}" \
     2>&1 >/dev/null) || fail "$(tail -n 1 <<<"$problem")"
 }

@@ -5,12 +5,15 @@ after hours of data preparation.
 """
 
 import argparse
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 
+import psutil
 import yaml
 
+from espnet_mtla import limits
 from espnet_mtla.bin import run
 from espnet_mtla.bin.train import merged_config
 from espnet_mtla.errors import InputError
@@ -38,7 +41,79 @@ def check_decoder(conf: dict, given: Sequence[str]) -> None:
     if conf.get("decoder") in VARIANTS:
         size = (conf.get("encoder_conf") or {}).get("output_size", 256)  # ESPnet's
         with torch.device("meta"):
-            decoder_class(conf["decoder"])(2, size, **options)
+            decoder = decoder_class(conf["decoder"])(2, size, **options)
+        nbytes = sum(p.nbytes for p in decoder.parameters())
+        if nbytes > psutil.virtual_memory().total:
+            raise InputError(
+                f"decoder {conf['decoder']}: its weights would take "
+                f"{nbytes / 2**30:.0f} GiB, more than this machine has: make it smaller"
+            )
+
+
+OWN = {
+    "train": (
+        *("config", "output_dir", "resume", "ngpu", "multiprocessing_distributed"),
+        *("token_list", "token_type", "bpemodel", "src_token_list", "src_token_type"),
+        *("src_bpemodel", "train_shape_file", "valid_shape_file"),
+        *(f"{part}_data_path_and_name_and_type" for part in ("train", "valid")),
+    ),
+    "inference": (
+        *("config", "output_dir", "ngpu", "data_path_and_name_and_type"),
+        *("lm_file", "lm_train_config"),
+    ),
+}
+"""Options of ESPnet that run.sh gives itself."""
+
+
+def check_own(name: str, words: Sequence[str], own: Sequence[str]) -> None:
+    """Refuse options that would send outputs elsewhere or take other data.
+
+    Args:
+        name: the recipe's option that holds them.
+        words: the options.
+        own: what run.sh gives itself.
+
+    Raises:
+        InputError: one of ``own`` is among them.
+    """
+    for option in limits.given(words):
+        if option in own:
+            raise InputError(f"--{name}: leave out --{option}, run.sh gives it itself")
+
+
+def check_optimiser(conf: Mapping[str, object], where: Callable[[str], str]) -> None:
+    """Refuse what PyTorch's optimiser would refuse when training begins.
+
+    Raises:
+        InputError: an option that it does not have, or text in the place of a number.
+    """
+    import torch
+
+    kinds = {name.lower(): kind for name, kind in vars(torch.optim).items()}
+    kind = kinds.get(str(conf.get("optim", "")).lower())
+    options = conf.get("optim_conf")
+    if not isinstance(kind, type) or not isinstance(options, Mapping):
+        return
+    known = inspect.signature(kind).parameters
+    for name, value in options.items():
+        said = where(f"optim_conf {name}")
+        if name not in known:
+            raise InputError(
+                f"{said}: {conf['optim']} has {', '.join(list(known)[1:])}"
+            )
+        if isinstance(value, str) and isinstance(known[name].default, float):
+            raise InputError(f"{said} {value!r}: give a number")
+
+
+def check_training(conf: Mapping, where: Callable[[str], str]) -> None:
+    """Refuse numbers that no training can begin with.
+
+    Raises:
+        InputError: naming the option and what it may be.
+    """
+    limits.check_text(conf, where)
+    limits.check(conf, limits.TRAINING, where)
+    check_optimiser(conf, where)
 
 
 def check_frontend(conf: dict) -> None:
@@ -75,6 +150,44 @@ def check_args(
     parser.parse_args(words)
 
 
+def origin(paths: Sequence[str], option: str, words: Sequence[str]) -> Callable:
+    """Return what names an option and where it was given: by ``option`` or a file."""
+    named = limits.given(words)
+
+    def where(name: str) -> str:
+        by_option = name.split()[0] in named
+        return f"{f'--{option}' if by_option else ', '.join(paths)}: {name}"
+
+    return where
+
+
+def check_numbers(args: argparse.Namespace, conf: Mapping) -> None:
+    """Check all options that are there, those of files and those of command lines.
+
+    Args:
+        args: options of this command.
+        conf: the training configuration of its files.
+
+    Raises:
+        InputError: naming an option, where it was given, and what it may be.
+    """
+    name, words = f"{args.task}_args", args.train_args.split()
+    check_own(name, words, (*OWN["train"], "seed", "decoder", "decoder_conf"))
+    training = limits.overlaid(conf, words)
+    check_training(training, origin(args.config, name, words))
+    words = args.inference_args.split()
+    model = (f"{args.task}_train_config", f"{args.task}_model_file")
+    check_own("inference_args", words, (*OWN["inference"], *model))
+    decoding = limits.overlaid(merged_config([args.inference_config]), words)
+    where = origin([args.inference_config], "inference_args", words)
+    limits.check_decoding(args.task, decoding, training, where)
+    if args.lm_config:
+        words = args.lm_args.split()
+        check_own("lm_args", words, OWN["train"])
+        conf = limits.overlaid(merged_config([args.lm_config]), words)
+        check_training(conf, origin([args.lm_config], "lm_args", words))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Check the options of one recipe.
 
@@ -90,11 +203,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--decoder_conf", action="append", default=[], help="name=value"
     )
     parser.add_argument("--tgt_lang", help="language whose BLEU will be computed")
+    parser.add_argument("--inference_config", required=True, help="YAML of decoding")
     parser.add_argument("--train_args", default="", help="further options of training")
     parser.add_argument("--inference_args", default="", help="and of decoding")
-    parser.add_argument("--lm_args", default="", help="and of the language model")
+    parser.add_argument("--lm_config", help="YAML of the language model's training")
+    parser.add_argument("--lm_args", default="", help="and further options of it")
     args = parser.parse_args(argv)
     conf = merged_config(args.config)
+    check_numbers(args, conf)
     check_decoder(conf, args.decoder_conf)
     check_frontend(conf)
     if args.tgt_lang:

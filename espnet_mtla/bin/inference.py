@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from espnet_mtla import limits
 from espnet_mtla.bin.checkpoint import check_checkpoint, check_language_model
 from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
@@ -75,11 +76,7 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         InputError: an option out of range or a missing file.
     """
     args = inference_parser(task).parse_args(argv)
-    for name, least in (("batch_size", 0), ("beam_size", 1), ("nbest", 1)):
-        if getattr(args, name) < least:
-            raise InputError(
-                f"--{name} {getattr(args, name)}: give an integer of at least {least}"
-            )
+    limits.check(vars(args), limits.DECODING, "--{}".format)
     try:
         args.batch_frames = frames_at(args.batch_frames, args.beam_size)
     except ValueError as e:  # what a YAML file has as a number is not parsed

@@ -158,13 +158,25 @@ def test_what_training_would_refuse_is_checked_first(recipe):
         " --tgt_lang de"
     )
     decoder = " --decoder_conf temporal_stride=3"
-    args = " --train_args=--max_epoch 3 --inference_args=--beam_size 9"
+    config = " --inference_config conf/decode_st_mini.yaml"
+    args = f" --train_args=--max_epoch 3{config} --inference_args=--beam_size 9"
     assert recipe.checked == first + args + decoder
     recipe.ok("--use_lm", "true", "--lm_args", "--max_epoch 3", *LM_WEIGHT)
-    lm = " --train_args= --inference_args=--lm_weight 0.3 --lm_args=--max_epoch 3"
+    lm = f" --train_args={config} --inference_args=--lm_weight 0.3 --lm_config "
+    lm += "../../librispeech/asr1/conf/train_lm_mini.yaml --lm_args=--max_epoch 3"
     assert recipe.checked == first + lm
     recipe.ok("--stage", "12", "--inference_args", "--beam_size 8")
     assert "--inference_args=--beam_size 8" in recipe.checked
+
+
+@pytest.mark.parametrize(
+    ("option", "shorter"), [("st_args", "st_tag"), ("inference_args", "inference_tag")]
+)
+def test_a_name_too_long_for_a_folder_is_refused(recipe, option, shorter):
+    long = [f"--{option}", f"--optim_conf lr={'1' * 230}"]
+    said = recipe.refused(*long)
+    assert "bytes: give it a shorter one with --" + shorter in said
+    recipe.ok(*long, f"--{shorter}", "short", "--stop_stage", "1")
 
 
 def test_another_language_stands_beside_the_first(recipe, tmp_path):
