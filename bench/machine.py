@@ -17,10 +17,10 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages
 
 import torch
 
-from espnet_mtla.bin.compare import environment
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.decoder.packed import pack
+from espnet_mtla.environment import environment
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

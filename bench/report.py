@@ -14,8 +14,8 @@ from pathlib import Path
 from bench import machine
 from bench.tables import laid_out
 from espnet_mtla.bin import run
-from espnet_mtla.corpora.datadir import atomic_open, read_lines
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_lines
 
 ROOT = Path(__file__).parent.parent
 READMES = (

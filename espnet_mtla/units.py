@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sentencepiece
 
-from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_table
 
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
 

@@ -9,11 +9,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from espnet_mtla.attention.layout import Layout, Step
-from espnet_mtla.errors import InputError
-from espnet_mtla.onednn import product
 
 
 @dataclass
@@ -126,99 +123,3 @@ class Attention(torch.nn.Module, ABC):
         Returns:
             ``(N, D)``.
         """
-
-
-def attend(
-    query: torch.Tensor,
-    prompt: PromptPart | None,
-    prompt_unused: torch.Tensor | None,
-    tail_keys: torch.Tensor,
-    tail_values: torch.Tensor,
-    tail_unused: torch.Tensor | None,
-) -> torch.Tensor:
-    """Attend from one token a hypothesis to the shared prompt and its own tail.
-
-    All hypotheses of an utterance, and all heads that share keys, meet its
-    prompt in one matrix product.
-
-    Args:
-        query: ``(N, G, M, w)``, ``M`` heads in each of ``G`` groups; scaled.
-        prompt: ``B`` rows of ``S`` positions; None for the tail alone.
-        prompt_unused: padding, ``(B, 1, 1, S)``, or None.
-        tail_keys: ``(N, G, n, w)``.
-        tail_values: ``(N, G, n, v)``.
-        tail_unused: ``(N, 1, 1, n)`` or None.
-
-    Returns:
-        ``(N, G, M, v)``.
-    """
-    if prompt is None:
-        used = None if tail_unused is None else ~tail_unused
-        return F.scaled_dot_product_attention(
-            query, tail_keys, tail_values, attn_mask=used, scale=1.0
-        )
-    n_utt, n_groups, size, _ = prompt.keys.shape
-    n_hyp, _, n_heads, width = query.shape
-    folded = (n_utt, n_hyp // n_utt, n_groups, n_heads)  # (B, H, G, M)
-    by_utt = query.view(*folded, width).transpose(1, 2).flatten(2, 3)
-    scores = product(by_utt, prompt.keys.mT)  # (B, G, H * M, S)
-    if prompt_unused is not None:
-        scores.masked_fill_(prompt_unused, float("-inf"))
-    scores = scores.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
-    own = query @ tail_keys.transpose(-1, -2)  # (N, G, M, n)
-    if tail_unused is not None:
-        own.masked_fill_(tail_unused, float("-inf"))
-    scores = torch.cat((scores.reshape(n_hyp, n_groups, n_heads, size), own), dim=-1)
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-    seen, own = weights.split((size, own.shape[-1]), dim=-1)
-    seen = seen.view(*folded, size).transpose(1, 2).flatten(2, 3)
-    out = product(seen, prompt.values)
-    out = out.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
-    return out.reshape(n_hyp, n_groups, n_heads, -1) + own @ tail_values
-
-
-def positive(name: str, value: int, least: int = 1) -> int:
-    """Return an integer option, or say what is wrong with it.
-
-    Raises:
-        InputError: ``value`` is not an integer of at least ``least``.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name}={value!r}: give an integer of at least {least}")
-    return value
-
-
-def even(name: str, value: int) -> int:
-    """Return an even option (rotated or paired channels).
-
-    Raises:
-        InputError: ``value`` is not a positive even integer.
-    """
-    if positive(name, value) % 2:
-        raise InputError(f"{name}={value!r}: give an even number")
-    return value
-
-
-def rate(name: str, value: float) -> float:
-    """Return a dropout rate.
-
-    Raises:
-        InputError: ``value`` is not a number of at least 0 and below 1.
-    """
-    if not isinstance(value, int | float) or not 0.0 <= value < 1.0:
-        raise InputError(f"{name}={value!r}: give a number, 0 <= rate < 1")
-    return value
-
-
-def head_width(size: int, attention_heads: int) -> int:
-    """Return ``d_h`` of ``attention_heads`` heads in a model of width ``size``.
-
-    Raises:
-        InputError: the heads do not divide the width.
-    """
-    positive("attention_heads", attention_heads)
-    if size % attention_heads:
-        raise InputError(
-            f"attention_heads={attention_heads}: give a divisor of the width {size}"
-        )
-    return size // attention_heads

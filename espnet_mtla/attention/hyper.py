@@ -12,7 +12,7 @@ gates move over thousands of steps (``docs/training.md`` has the curves). ``line
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.attention.contract import positive
+from espnet_mtla.attention.checks import positive
 from espnet_mtla.attention.layout import chunk_embedding
 
 

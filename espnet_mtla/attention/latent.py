@@ -9,7 +9,8 @@ teacher-forced they are where that takes fewer operations on a CPU.
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.attention.contract import Attention, PromptPart, attend
+from espnet_mtla.attention.attend import attend
+from espnet_mtla.attention.contract import Attention, PromptPart
 from espnet_mtla.attention.layout import Layout, Step
 from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.rope import apply_rope

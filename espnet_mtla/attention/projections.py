@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet_mtla.attention.contract import even, head_width, positive
+from espnet_mtla.attention.checks import even, head_width, positive
 
 
 class UpProjection(torch.nn.Linear):

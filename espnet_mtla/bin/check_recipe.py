@@ -15,8 +15,8 @@ import yaml
 
 from espnet_mtla import limits
 from espnet_mtla.bin import run
-from espnet_mtla.bin.train import merged_config
 from espnet_mtla.errors import InputError
+from espnet_mtla.training import merged_config
 from espnet_mtla.variants import VARIANTS
 
 
@@ -229,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         espnet = compat.task_class("lm").get_parser()
         check_args("lm_args", espnet, args.lm_args.split())
     if args.inference_args:
-        from espnet_mtla.bin.inference import DATA, inference_parser
+        from espnet_mtla.search.decoding import DATA, inference_parser
 
         required = ["--output_dir", "x", f"--{DATA}", "x,x,x"]
         espnet = inference_parser(args.task)

@@ -5,40 +5,12 @@ beside its own test set), and writes it as Markdown and as JSON.
 """
 
 import argparse
-import datetime
 import json
-import platform
-import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from espnet_mtla import __version__
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
-
-
-def environment() -> dict[str, str]:
-    """Describe the software, as ESPnet's ``show_asr_result.sh`` does."""
-    packages = ("espnet", "torch", "sacrebleu", "rouge-score", "rapidfuzz")
-    return {
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "python version": platform.python_version(),
-        **{f"{name} version": version(name) for name in packages},
-        "espnet_mtla version": __version__,
-        "git hash": _git("rev-parse", "--short", "HEAD"),
-        "commit date": _git("show", "-s", "--format=%cd", "HEAD"),
-    }
-
-
-def _git(*args: str) -> str:
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), *args]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "no git here"
-    return done.stdout.strip() or "not a git checkout"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.out.suffix == ".json":
         raise InputError(f"--out {args.out}: name the Markdown; JSON goes beside it")
 
-    from espnet_mtla.corpora.datadir import atomic_open
+    from espnet_mtla.environment import environment
+    from espnet_mtla.files import atomic_open
     from espnet_mtla.scoring.report import fill, report
     from espnet_mtla.scoring.trained import find_trained
 

@@ -7,7 +7,7 @@ Writes ``ppl`` (a unit, the sentence's end counted as one), ``utt2ppl`` and
 from collections.abc import Sequence
 
 from espnet_mtla.bin import run
-from espnet_mtla.bin.checkpoint import check_language_model
+from espnet_mtla.checkpoint import check_language_model
 
 
 def perplexity(argv: Sequence[str] | None = None) -> None:

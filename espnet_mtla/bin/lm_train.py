@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_mtla.bin import run
-from espnet_mtla.bin.checkpoint import put_broken_aside
-from espnet_mtla.bin.train import take_option
+from espnet_mtla.checkpoint import put_broken_aside
+from espnet_mtla.training import take_option
 
 
 def train_lm(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Text to text: batched ``mt_inference``; see :mod:`.inference`."""
 
 from espnet_mtla.bin import run
-from espnet_mtla.bin.inference import inference
+from espnet_mtla.search.decoding import inference
 
 if __name__ == "__main__":
     run(lambda: inference("mt"))

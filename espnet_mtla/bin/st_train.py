@@ -1,7 +1,7 @@
 """Speech translation: ESPnet's ``st_train`` with our decoders; see :mod:`.train`."""
 
 from espnet_mtla.bin import run
-from espnet_mtla.bin.train import train
+from espnet_mtla.training import train
 
 if __name__ == "__main__":
     run(lambda: train("st"))

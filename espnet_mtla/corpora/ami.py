@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 import yaml
 
 from espnet_mtla.corpora.audio import audio_info
-from espnet_mtla.corpora.datadir import write_speakers, write_table
+from espnet_mtla.corpora.datadir import write_speakers
 from espnet_mtla.corpora.mini.build import is_mini
 from espnet_mtla.corpora.report import beside_published, dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import write_table
 
 ANNOTATIONS = (".", "annotations", "ami_public_manual_1.6.2")
 AUDIO = ("amicorpus", ".", "wav_db")

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open
 
 
 class AudioInfo(NamedTuple):

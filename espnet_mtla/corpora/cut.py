@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import read_table, two_folders, write_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table, two_folders, write_table
 from espnet_mtla.units import cut_words, load_units
 
 

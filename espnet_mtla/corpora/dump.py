@@ -12,18 +12,11 @@ from espnet_mtla.corpora.audio import (
     to_mono,
     write_audio,
 )
-from espnet_mtla.corpora.datadir import (
-    atomic_open,
-    copy_rows,
-    read_table,
-    text_files,
-    two_folders,
-    write_speakers,
-    write_table,
-)
+from espnet_mtla.corpora.datadir import copy_rows, text_files, write_speakers
 from espnet_mtla.corpora.parallel import parallel_map
 from espnet_mtla.corpora.perturb import read_speeds
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_table, two_folders, write_table
 
 # A segment may end this much after its recording (s); it is cut there.
 _MAX_OVERRUN = 0.1

@@ -4,15 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 from espnet_mtla.corpora.audio import audio_info
-from espnet_mtla.corpora.datadir import (
-    read_samples,
-    read_table,
-    text_files,
-    two_folders,
-)
+from espnet_mtla.corpora.datadir import read_samples, text_files
 from espnet_mtla.corpora.dump import copy_texts, write_audio_tables
 from espnet_mtla.corpora.report import dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table, two_folders
 
 
 def filter_data(

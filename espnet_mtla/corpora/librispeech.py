@@ -10,10 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import read_lines, write_speakers, write_table
+from espnet_mtla.corpora.datadir import write_speakers
 from espnet_mtla.corpora.mini.build import is_mini
 from espnet_mtla.corpora.report import beside_published, dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_lines, write_table
 
 # Utterances of each part.
 PUBLISHED = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import atomic_open, read_lines, read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_lines, read_table
 from espnet_mtla.units import load_units
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import yaml
 
 from espnet_mtla.corpora.audio import audio_info
-from espnet_mtla.corpora.datadir import read_lines, write_speakers, write_table
+from espnet_mtla.corpora.datadir import write_speakers
 from espnet_mtla.corpora.mini.build import is_mini
 from espnet_mtla.corpora.report import beside_published, dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_lines, write_table
 
 SPLITS = ("train", "dev", "tst-COMMON", "tst-HE")
 PUBLISHED = dict(zip(SPLITS, (229703, 1423, 2641, 600)))

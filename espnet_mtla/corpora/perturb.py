@@ -9,14 +9,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import (
-    read_table,
-    text_files,
-    two_folders,
-    write_speakers,
-    write_table,
-)
+from espnet_mtla.corpora.datadir import text_files, write_speakers
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table, two_folders, write_table
 
 TABLE = "utt2speed"
 

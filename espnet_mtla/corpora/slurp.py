@@ -14,16 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import (
-    atomic_open,
-    read_lines,
-    write_speakers,
-    write_table,
-)
+from espnet_mtla.corpora.datadir import write_speakers
 from espnet_mtla.corpora.meaning import Entity, Meaning, read_annotation
 from espnet_mtla.corpora.mini.build import is_mini
 from espnet_mtla.corpora.report import beside_published, dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_lines, write_table
 
 SPLITS = ("train", "devel", "test")
 SYNTHETIC = "train_synthetic"

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import read_lines, write_table
 from espnet_mtla.corpora.mini.build import is_mini
 from espnet_mtla.corpora.report import beside_published, dropped
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_lines, write_table
 
 SPLITS = ("train", "validation", "test")
 PUBLISHED = {"train": 204045, "validation": 11332, "test": 11334}

@@ -10,7 +10,8 @@ import torch
 
 from espnet_mtla import gpu
 from espnet_mtla.attention.cache import PromptCache, TailCache
-from espnet_mtla.attention.contract import Attention, positive, rate
+from espnet_mtla.attention.checks import positive, rate
+from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.layout import Step
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import atomic_open, read_lines
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_lines
 from espnet_mtla.scoring import wer
 from espnet_mtla.scoring.table import comparison, markdown, paper_figures
 from espnet_mtla.scoring.trained import SETTING, Trained

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import atomic_open, read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_table
 
 logger = logging.getLogger(__name__)
 

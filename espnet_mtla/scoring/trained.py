@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import yaml
 
-from espnet_mtla.corpora.datadir import read_lines
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_lines
 from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.variants import COMMON, VARIANTS
 

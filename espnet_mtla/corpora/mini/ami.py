@@ -5,10 +5,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from espnet_mtla.corpora.ami import meetings_of
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.corpora.mini.build import Layout, Recipe
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_talk
 from espnet_mtla.corpora.parallel import parallel_map
+from espnet_mtla.files import atomic_open
 
 # Data directory -> the voices of voices.yaml
 VOICES = {"ihm_train": "train", "ihm_dev": "dev", "ihm_eval": "tst-COMMON"}

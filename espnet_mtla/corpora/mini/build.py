@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open
 
 MARKER = "mini.json"
 

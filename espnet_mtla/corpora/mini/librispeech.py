@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.corpora.mini.build import Layout, Recipe
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_commands
 from espnet_mtla.corpora.must_c import clean_source
 from espnet_mtla.corpora.parallel import parallel_map
+from espnet_mtla.files import atomic_open
 
 # LibriSpeech's part -> the voices of voices.yaml
 VOICES = {

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.corpora.mini.build import Layout, Recipe
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_talk
 from espnet_mtla.corpora.parallel import parallel_map
+from espnet_mtla.files import atomic_open
 
 SPLITS = ("train", "dev", "tst-COMMON", "tst-HE")
 

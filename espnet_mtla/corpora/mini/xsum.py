@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
-from espnet_mtla.corpora.datadir import atomic_open
 from espnet_mtla.corpora.grammar import Grammar, draw_distinct
 from espnet_mtla.corpora.mini.build import Layout, Recipe
+from espnet_mtla.files import atomic_open
 
 SPLITS = ("train", "validation", "test")
 

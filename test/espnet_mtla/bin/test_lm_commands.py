@@ -9,9 +9,9 @@ import torch
 from espnet_mtla import compat
 from espnet_mtla.bin.lm_perplexity import perplexity
 from espnet_mtla.bin.lm_train import train_lm
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.lm_text import write_lm_text
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 from espnet_mtla.units import load_units, train_units
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]

@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 from espnet_mtla.corpora.ami import clean_text, meetings_of, prepare_ami
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 NITE = 'xmlns:nite="http://nite.sourceforge.net/"'
 HEAD = '<?xml version="1.0" encoding="ISO-8859-1" standalone="yes"?>\n'

@@ -7,8 +7,8 @@ import sentencepiece
 
 from espnet_mtla.bin import cut_text
 from espnet_mtla.corpora.cut import cut_articles
-from espnet_mtla.corpora.datadir import read_table, write_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table, write_table
 from espnet_mtla.units import train_units
 
 WORDS = [a + b + c for a in "bdfg" for b in "aeiou" for c in "lmnr"]

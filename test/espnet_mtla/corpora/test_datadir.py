@@ -6,16 +6,13 @@ import os
 import pytest
 
 from espnet_mtla.corpora.datadir import (
-    atomic_open,
     copy_rows,
-    read_lines,
     read_samples,
-    read_table,
     text_files,
     write_speakers,
-    write_table,
 )
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_lines, read_table, write_table
 
 
 def test_atomic_open_makes_folders_and_leaves_nothing_beside_the_file(tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.dump import format_wav_scp
 from espnet_mtla.corpora.filter import filter_data
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 # utterance -> recording, start, end (s); they overlap, and r1's are not in order
 SEGMENTS = {

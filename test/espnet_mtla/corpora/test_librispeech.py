@@ -2,9 +2,9 @@
 
 import pytest
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.librispeech import PARTS, PUBLISHED, prepare_librispeech
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 CHAPTERS = {
     ("84", "121123"): ["GO DO YOU HEAR", "BUT IN LESS  THAN FIVE MINUTES"],

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.must_c import (
     clean_source,
     clean_target,
@@ -12,6 +11,7 @@ from espnet_mtla.corpora.must_c import (
     read_entries,
 )
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 ORDERS = {
     "v1": "- {{duration: {d}, offset: {o}, rW: 9, uW: 0, speaker_id: spk.{n}, wav: ted_{n}.wav}}",

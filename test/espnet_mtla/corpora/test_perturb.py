@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.datadir import read_samples, read_table
+from espnet_mtla.corpora.datadir import read_samples
 from espnet_mtla.corpora.dump import format_wav_scp
 from espnet_mtla.corpora.perturb import perturb_speed
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 
 @pytest.fixture

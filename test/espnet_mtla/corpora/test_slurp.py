@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from espnet_mtla.corpora import slurp
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.slurp import clean_transcript, prepare_slurp
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 
 def entry(slurp_id, annotation, scenario, action, tokens, entities, *files):

@@ -5,9 +5,9 @@ from pathlib import Path
 import soundfile
 
 from espnet_mtla.corpora.ami import clean_text, prepare_ami
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.mini.ami import LAYOUT, VOICES, plan
 from espnet_mtla.corpora.mini.build import Recipe, make_mini
+from espnet_mtla.files import read_table
 
 SMALL = Recipe(num_train=25, num_dev=2, num_test=3, seed=6)
 SIZES = dict(zip(VOICES, (25, 2, 3)))

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.librispeech import prepare_librispeech
 from espnet_mtla.corpora.mini.build import Recipe, make_mini
 from espnet_mtla.corpora.mini.librispeech import LAYOUT, VOICES, plan
+from espnet_mtla.files import read_table
 
 SMALL = Recipe(num_train=25, num_dev=2, num_test=5, seed=4)
 SIZES = dict(zip(VOICES, (25, 2, 5, 1)))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.meaning import read_annotation, read_target
 from espnet_mtla.corpora.mini.build import Recipe, make_mini
 from espnet_mtla.corpora.mini.must_c import LAYOUT as MUST_C
 from espnet_mtla.corpora.mini.slurp import LAYOUT, VOICES, entries, plan
 from espnet_mtla.corpora.slurp import prepare_slurp, read_meaning
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
 
 SMALL = Recipe(num_train=30, num_dev=3, num_test=5, seed=3)
 SIZES = {"train": 30, "devel": 3, "test": 5}

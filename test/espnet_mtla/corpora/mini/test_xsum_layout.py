@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.corpora.mini.build import Recipe, make_mini
 from espnet_mtla.corpora.mini.xsum import LAYOUT, SPLITS, News, plan
 from espnet_mtla.corpora.xsum import prepare_xsum
+from espnet_mtla.files import read_table
 from espnet_mtla.scoring.rouge import rouge
 
 SMALL = Recipe(num_train=40, num_dev=4, num_test=6, seed=4)

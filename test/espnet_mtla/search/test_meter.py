@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from espnet_mtla.decoder.variants import MTLADecoder
-from espnet_mtla.scoring.efficiency import CacheMeter, Meter
+from espnet_mtla.search.meter import CacheMeter, Meter
 
 
 def test_sees_time_and_a_peak_that_was_given_back():

@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from espnet_mtla import compat, registry
-from espnet_mtla.bin.inference import inference
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
+from espnet_mtla.search.decoding import inference
 
 TOKENS = ["<blank>", "<unk>", *"abcdefg", "<sos/eos>"]
 CONF = {

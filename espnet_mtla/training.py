@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from espnet_mtla.bin.checkpoint import check_pretrained, put_broken_aside
-from espnet_mtla.corpora.datadir import atomic_open
+from espnet_mtla.checkpoint import check_pretrained, put_broken_aside
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open
 
 
 def merged_config(paths: Sequence[str]) -> dict:

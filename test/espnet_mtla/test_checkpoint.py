@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from espnet_mtla.bin.checkpoint import (
+from espnet_mtla.checkpoint import (
     check_checkpoint,
     check_pretrained,
     put_broken_aside,

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from espnet_mtla.bin.train import merged_config, take_option, train
 from espnet_mtla.errors import InputError
+from espnet_mtla.training import merged_config, take_option, train
 
 
 def write(path, text):

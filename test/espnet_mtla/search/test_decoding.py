@@ -10,8 +10,8 @@ import soundfile
 import torch
 import yaml
 
-from espnet_mtla.bin.inference import inference, parse
 from espnet_mtla.errors import InputError
+from espnet_mtla.search.decoding import inference, parse
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.tasks import task_class
 from espnet_mtla.variants import VARIANTS

@@ -9,9 +9,9 @@ import torch
 import yaml
 
 from espnet_mtla import compat
-from espnet_mtla.bin.inference import inference
-from espnet_mtla.corpora.datadir import read_table
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import read_table
+from espnet_mtla.search.decoding import inference
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.tasks import task_class
 

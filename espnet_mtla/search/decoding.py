@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 from espnet_mtla import limits
-from espnet_mtla.bin.checkpoint import check_checkpoint, check_language_model
-from espnet_mtla.corpora.datadir import atomic_open, read_table
+from espnet_mtla.checkpoint import check_checkpoint, check_language_model
 from espnet_mtla.errors import InputError
+from espnet_mtla.files import atomic_open, read_table
 from espnet_mtla.search.batch import frames_at, halving, plan_batches
 from espnet_mtla.search.recognizer import Recognizer
 
@@ -137,7 +137,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     args = parse(task, argv)
     from espnet_mtla import compat
     from espnet_mtla.decoder.graph import CAPTURES
-    from espnet_mtla.scoring.efficiency import CacheMeter, Meter
+    from espnet_mtla.search.meter import CacheMeter, Meter
 
     logging.basicConfig(
         level=args.log_level,
