@@ -6,9 +6,13 @@ in everything ESPnet can train) is behind a function.
 
 import argparse
 import importlib
+import inspect
+from functools import cache
+from importlib.metadata import version
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from espnet2.legacy.nets.pytorch_backend.transformer.positionwise_feed_forward import (
@@ -53,8 +57,21 @@ def task_class(task: str) -> type:
 
 
 def inference_module(task: str) -> ModuleType:
-    """Return ``espnet2.bin.<task>_inference``, which has its parser."""
+    """Return ``espnet2.bin.<task>_inference``."""
     return importlib.import_module(f"espnet2.bin.{task}_inference")
+
+
+def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParser:
+    """Return the parser of ``<task>_inference``, some of its options explained anew.
+
+    Args:
+        task: of :data:`TASKS`.
+        helps: of options by name.
+    """
+    parser = inference_module(task).get_parser()
+    for action in parser._actions:
+        action.help = helps.get(action.dest, action.help)
+    return parser
 
 
 def speech2text_class(task: str) -> type:
@@ -75,10 +92,60 @@ def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:
     return tuple(found)
 
 
+class SearchLoop(NamedTuple):
+    """What ``BatchBeamSearch`` hands to its private ``_search_loop``, in order."""
+
+    x: torch.Tensor
+    x_lengths: torch.Tensor | None
+    xs: torch.Tensor
+    xs_mask: torch.Tensor | None
+    pre_xs: torch.Tensor | None
+    pre_xs_mask: torch.Tensor | None
+    maxlens: list[int]
+    minlens: list[int]
+    maxlenratio: float
+    n_utt: int
+    batched: bool
+
+
+OVERRIDDEN = {
+    "_search_loop": SearchLoop._fields,
+    "_expand_over_beam": ("x", "x_lengths"),
+    "init_hyp": ("x", "x_lengths"),
+    "score_full": ("hyp", "x", "pre_x", "xs_mask", "pre_xs_mask"),
+    "score_partial": ("hyp", "ids", "x", "pre_x"),
+}
+"""Methods of ``BatchBeamSearch`` that ours overrides or calls, and what they take."""
+
+
+@cache
 def batch_beam_search() -> type:
-    """Return ESPnet's ``BatchBeamSearch``."""
+    """Return ESPnet's ``BatchBeamSearch``.
+
+    Raises:
+        ImportError: this release's is another than the one that ours is built on.
+    """
     name = "espnet2.legacy.nets.batch_beam_search"
-    return importlib.import_module(name).BatchBeamSearch
+    kind = importlib.import_module(name).BatchBeamSearch
+    check_methods(kind, OVERRIDDEN)
+    return kind
+
+
+def check_methods(kind: type, wanted: dict[str, tuple[str, ...]]) -> None:
+    """Look whether methods of ESPnet's take what they took in the release named above.
+
+    Raises:
+        ImportError: one is missing or takes something else.
+    """
+    for method, arguments in wanted.items():
+        found = getattr(kind, method, None)
+        taken = tuple(inspect.signature(found).parameters)[1:] if found else None
+        if taken != arguments:
+            now = f"takes {', '.join(taken)}" if found else "is gone"
+            raise ImportError(
+                f"espnet {version('espnet')}: {kind.__name__}.{method} {now}; "
+                "espnet_mtla needs espnet 202611"
+            )
 
 
 def hypothesis() -> type:

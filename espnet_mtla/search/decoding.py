@@ -42,11 +42,9 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
     """ESPnet's ``<task>_inference`` options and ``--batch_frames``."""
     from espnet_mtla import compat
 
-    parser = compat.inference_module(task).get_parser()
+    bound = "Most utterances in a batch; 0 for no bound by their number"
+    parser = compat.inference_parser(task, {"batch_size": bound})
     parser.set_defaults(batch_size=0)
-    for action in parser._actions:
-        if action.dest == "batch_size":
-            action.help = "Most utterances in a batch; 0 for no bound by their number"
     parser.add_argument(
         "--batch_frames",
         type=_bound,

@@ -54,18 +54,17 @@ class FastBeamSearch(compat.batch_beam_search()):
     @torch.no_grad()
     def _search_loop(self, *args) -> list[list]:
         """Return the hypotheses that ended, for each utterance."""
-        x, x_lengths, xs, xs_mask, pre_xs, _, *lengths, maxlenratio, n_utt, batched = (
-            args
-        )
-        if pre_xs is not None or not self._knows_all():
+        given = compat.SearchLoop(*args)
+        if given.pre_xs is not None or not self._knows_all():
             return super()._search_loop(*args)
-        maxlens, minlens = lengths
-        start = self.init_hyp(x, x_lengths) if batched else self.init_hyp(x)
+        x, n_utt, maxlens = given.x, given.n_utt, given.maxlens
+        start = self.init_hyp(x, given.x_lengths) if given.batched else self.init_hyp(x)
         primer = start.yseq.view(n_utt, -1, start.yseq.shape[1])[:, 0]
         states = {k: state[0] for k, state in start.states.items()}
         shape = self.beam_size, self.n_vocab
-        slots = Slots.start(primer, states, shape, xs, xs_mask, (minlens, maxlens))
-        detection = EndDetection(slots.score) if maxlenratio == 0.0 else None
+        bounds = given.minlens, maxlens
+        slots = Slots.start(primer, states, shape, given.xs, given.xs_mask, bounds)
+        detection = EndDetection(slots.score) if given.maxlenratio == 0.0 else None
         history = History(primer, self.n_vocab, list(states))
         outcomes = Outcomes(AHEAD if x.is_cuda else 0)
         # ESPnet extends empty slots too where a batch has nothing better
