@@ -9,7 +9,7 @@ theirs are.
 
 import torch
 
-from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import BatchScorerInterface
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.state import DecoderState
@@ -101,13 +101,7 @@ class TiledDecoder(TiledScorer):
         state = self._tile(states[0], len(ys)) if isinstance(states, list) else states
         decoder, attention = self.decoder, self.decoder.attention
         nowhere = torch.zeros(len(ys), dtype=torch.int64, device=ys.device)
-        at = Step(
-            nowhere,
-            state.length,
-            attention.rope_width,
-            attention.stride,
-            chunk_width=attention.chunk_width,
-        )
+        at = Step(nowhere, state.length, attention.geometry)
         x = decoder.embed(ys[:, -1])
         for i, layer in enumerate(decoder.layers):
             if state.length % attention.stride == 0:

@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 
 from espnet_mtla.attention.contract import Attention, PromptPart
-from espnet_mtla.attention.layout import slot_count
+from espnet_mtla.attention.layout import Geometry
+from espnet_mtla.attention.step import Step, slot_count
 
 
 class CacheLayout(Protocol):
@@ -85,21 +86,21 @@ class TailCache:
     Args:
         buffers: one ``(layers, N, G, capacity, w)`` for each of the variant's
             ``tail_shapes``.
-        open_frames: most frames of an open chunk that a tail starts with.
-        stride: tokens a slot.
-        length: text tokens written.
+        geometry: the variant's.
+        open_range: least and most frames of an open chunk that a tail starts with.
+        length: text tokens written, or being written.
     """
 
     def __init__(
         self,
         buffers: tuple[torch.Tensor, ...],
-        open_frames: int,
-        stride: int,
+        geometry: Geometry,
+        open_range: tuple[int, int],
         length: int = 0,
     ):
         self.buffers = buffers
-        self.open_frames = open_frames
-        self.stride = stride
+        self.geometry = geometry
+        self.open_range = open_range
         self.length = length
         self._pinned = False
         self._spare: tuple[torch.Tensor, ...] | None = None
@@ -119,7 +120,7 @@ class TailCache:
             for layer, part in enumerate(prompt.parts):
                 for buffer, slot in zip(buffers, part.opening):
                     buffer[layer, :, :, 0] = slot.repeat_interleave(share, dim=0)
-        return cls(buffers, prompt.open_range[1], attention.stride)
+        return cls(buffers, attention.geometry, prompt.open_range)
 
     @property
     def n_hyp(self) -> int:
@@ -129,16 +130,30 @@ class TailCache:
     @property
     def n_slots(self) -> int:
         """Slots in use, at least one (an open chunk may wait there)."""
-        return max(1, slot_count(self.open_frames, self.length, self.stride))
+        return max(1, self._slots(self.length))
+
+    def _slots(self, length: int) -> int:
+        return slot_count(self.open_range[1], length, self.geometry.stride)
 
     def layer(self, i: int) -> tuple[torch.Tensor, ...]:
         """Layer ``i``'s buffers, ``(N, G, capacity, w)`` each, to write into."""
         return tuple(buffer[i] for buffer in self.buffers)
 
+    def place(self, lengths: torch.Tensor) -> Step:
+        """Count one more token of every hypothesis, and say where it stands.
+
+        Its slot is there from then on: see :meth:`reserve`.
+
+        Args:
+            lengths: prompt frames of each hypothesis's utterance, ``(N,)``.
+        """
+        self.reserve()
+        self.length += 1
+        return Step(lengths, self.length - 1, self.geometry, self.open_range)
+
     def reserve(self) -> None:
         """Make room for one more token, doubling the buffers when they are full."""
-        needed = slot_count(self.open_frames, self.length + 1, self.stride)
-        if needed > self.buffers[0].shape[3]:
+        if self._slots(self.length + 1) > self.buffers[0].shape[3]:
             self.buffers = tuple(
                 torch.cat((b, torch.zeros_like(b)), dim=3) for b in self.buffers
             )
@@ -191,8 +206,8 @@ class TailCache:
         used = self.n_slots
         return TailCache(
             tuple(b[:, i : i + 1, :, :used].clone() for b in self.buffers),
-            self.open_frames,
-            self.stride,
+            self.geometry,
+            self.open_range,
             self.length,
         )
 
@@ -208,7 +223,7 @@ class TailCache:
             )
             buffers.append(torch.cat((rows_used, room), dim=3))
         head = rows[0]
-        return cls(tuple(buffers), head.open_frames, head.stride, head.length)
+        return cls(tuple(buffers), head.geometry, head.open_range, head.length)
 
     def nbytes(self) -> int:
         """Bytes of the slots in use (not of reserved room)."""

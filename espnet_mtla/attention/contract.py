@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Geometry, Layout
+from espnet_mtla.attention.step import Step
 
 
 @dataclass
@@ -65,16 +66,14 @@ class Attention(torch.nn.Module, ABC):
         """Cached numbers a token and layer (paper, table of cache sizes)."""
         return sum(g * w for g, w in self.tail_shapes) / self.stride
 
+    @property
+    def geometry(self) -> Geometry:
+        """How it counts positions."""
+        return Geometry(self.rope_width, self.stride, self.chunk_width)
+
     def layout(self, lengths: torch.Tensor, n_frames: int, n_tokens: int) -> Layout:
         """Return the :class:`Layout` that :meth:`forward` expects."""
-        return Layout(
-            lengths,
-            n_frames,
-            n_tokens,
-            self.rope_width,
-            self.stride,
-            self.chunk_width,
-        )
+        return Layout(lengths, n_frames, n_tokens, self.geometry)
 
     @abstractmethod
     def forward(

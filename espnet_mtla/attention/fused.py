@@ -11,7 +11,7 @@ import triton
 
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
-from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.step import Step
 from espnet_mtla.attention.write_kernel import copy_kernel, write_kernel
 
 OPTIONS = {"num_warps": 4, "num_stages": 2}

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from espnet_mtla.attention.attend import attend
 from espnet_mtla.attention.checks import head_width, positive
 from espnet_mtla.attention.contract import Attention, PromptPart
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.rope import apply_rope
+from espnet_mtla.attention.step import Step
 from espnet_mtla.errors import InputError
 
 

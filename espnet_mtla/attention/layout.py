@@ -3,15 +3,31 @@
 An utterance's packed sequence is its ``T_b`` valid prompt frames, then its
 text; positions, rotary phases and chunks are counted on it from 0. Nothing is
 physically packed: the prompt stays a ``(B, T)`` and the text a ``(B, L)``
-tensor, and the two classes here say where each element stands. Each is made
-once (a forward pass, a decoding step) and shared by all layers.
+tensor, and :class:`Layout` says where each element stands. It is made once a forward
+pass and shared by all layers.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 
 from espnet_mtla.attention.rope import rope_phase
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a variant counts positions.
+
+    Attributes:
+        rope_width: channels that it rotates by position.
+        stride: positions merged into a chunk (1 where it has no chunks).
+        chunk_width: width of chunk embeddings (0 where there are none).
+    """
+
+    rope_width: int
+    stride: int = 1
+    chunk_width: int = 0
 
 
 class Layout:
@@ -21,26 +37,18 @@ class Layout:
         lengths: prompt frames ``T_b`` of each utterance, ``(B,)``, at most ``T``.
         n_frames: ``T``, the padded prompt size.
         n_tokens: ``L``, the padded text size (0 when only a prompt is cached).
-        rope_width: channels that the attention rotates.
-        stride: tokens merged into a chunk (1 where the variant has no chunks).
-        chunk_width: width of chunk embeddings (0 where there are none).
+        geometry: the variant's.
     """
 
     def __init__(
-        self,
-        lengths: torch.Tensor,
-        n_frames: int,
-        n_tokens: int,
-        rope_width: int,
-        stride: int = 1,
-        chunk_width: int = 0,
+        self, lengths: torch.Tensor, n_frames: int, n_tokens: int, geometry: Geometry
     ):
         self.lengths = lengths.to(torch.int64)
         self.n_frames = n_frames
         self.n_tokens = n_tokens
-        self.rope_width = rope_width
-        self.stride = stride
-        self.chunk_width = chunk_width
+        self.rope_width = geometry.rope_width
+        self.stride = geometry.stride
+        self.chunk_width = geometry.chunk_width
         self.device = lengths.device
 
     @cached_property
@@ -159,91 +167,6 @@ class Layout:
         return torch.cat((prompt.expand(-1, self.n_tokens, -1), own), dim=-1).unsqueeze(
             1
         )
-
-
-class Step:
-    """One decoding step: the same token index for every hypothesis.
-
-    Args:
-        lengths: prompt frames of each hypothesis's utterance, ``(N,)``.
-        index: text tokens before this one, a host integer.
-        rope_width: channels that the attention rotates.
-        stride: tokens merged into a chunk.
-        open_range: smallest and largest open chunk of the prompts, on the host,
-            so that no step waits for the device.
-        chunk_width: width of chunk embeddings.
-    """
-
-    def __init__(
-        self,
-        lengths: torch.Tensor,
-        index: int,
-        rope_width: int,
-        stride: int = 1,
-        open_range: tuple[int, int] = (0, 0),
-        chunk_width: int = 0,
-    ):
-        least, most = open_range
-        self.n_slots = slot_count(most, index + 1, stride)
-        self.ragged = (least + index) // stride != (most + index) // stride
-        self._stand(lengths, index, rope_width, stride, chunk_width)
-
-    def _stand(self, lengths, index, rope_width, stride, chunk_width) -> None:
-        self.lengths = lengths
-        self.index = index
-        self.stride = stride
-        self.chunk_width = chunk_width
-        self.phase = rope_phase(lengths + index, rope_width)  # (N, rope_width / 2)
-
-    kernels: bool = False
-    """Whether latent variants run in Triton."""
-
-    def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
-        """Write ``(N, G, w)`` into this token's own slot of ``(N, G, capacity, w)``."""
-        buffer[:, :, self.index] = new
-
-    @cached_property
-    def rows(self) -> torch.Tensor:
-        """``arange(N)``, to index one slot in each hypothesis's tail."""
-        return torch.arange(len(self.lengths), device=self.lengths.device)
-
-    @cached_property
-    def chunks(self) -> torch.Tensor:
-        """Cached positions of each hypothesis's prompt, ``(N,)``."""
-        return self.lengths // self.stride
-
-    @cached_property
-    def slot(self) -> torch.Tensor:
-        """Tail slot that this token is merged into, ``(N,)``."""
-        return (self.lengths % self.stride + self.index) // self.stride
-
-    @cached_property
-    def chunk(self) -> torch.Tensor:
-        """Index of this token's chunk, ``(N,)``."""
-        return (self.lengths + self.index) // self.stride
-
-    @cached_property
-    def embedding(self) -> torch.Tensor:
-        """Embedding of this token's chunk, ``(N, chunk_width)``."""
-        return chunk_embedding(self.chunk, self.chunk_width)
-
-    @cached_property
-    def opens(self) -> torch.Tensor:
-        """Whether this token is the first of its chunk, ``(N, 1)``."""
-        return ((self.lengths + self.index) % self.stride == 0).unsqueeze(-1)
-
-    @cached_property
-    def tail_unused(self) -> torch.Tensor | None:
-        """Slots not in use yet, ``(N, 1, 1, n_slots)``; None when all are."""
-        if not self.ragged:
-            return None
-        j = torch.arange(self.n_slots, device=self.lengths.device)
-        return (j > self.slot[:, None])[:, None, None]
-
-
-def slot_count(open_frames: int, n_tokens: int, stride: int) -> int:
-    """Tail slots taken by an open chunk and the text behind it."""
-    return -(-(open_frames + n_tokens) // stride)
 
 
 def chunk_embedding(chunk: torch.Tensor, width: int) -> torch.Tensor:

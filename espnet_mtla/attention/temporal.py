@@ -15,7 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Layout
+from espnet_mtla.attention.step import Step
 
 
 class TemporalLatentAttention(HyperNetwork, LatentAttention):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from espnet_mtla.attention.contract import Attention, PromptPart
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.source import SourceAttention, SourceLayout
+from espnet_mtla.attention.step import Step
 from espnet_mtla.decoder.layer import DecoderLayer
 
 

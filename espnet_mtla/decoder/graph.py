@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
-from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.layout import Geometry
+from espnet_mtla.attention.step import Step
 
 
 @dataclass
@@ -43,29 +44,26 @@ class FixedStep(Step):
         lengths: prompt frames of each hypothesis's utterance, ``(N,)``.
         index: text tokens before this one, ``(1,)``.
         n_slots: slots to read; those not in use are masked.
-        rope_width: channels that the attention rotates.
-        stride: tokens merged into a chunk.
-        chunk_width: width of chunk embeddings.
+        geometry: the variant's.
         kernels: whether latent variants run in Triton.
         gates: what weighs latents, of each attention that has ``gates``.
     """
 
-    def __init__(  # its parent's would count slots on the host
+    def __init__(
         self,
         lengths: torch.Tensor,
         index: torch.Tensor,
         n_slots: int,
-        rope_width: int,
-        stride: int,
-        chunk_width: int,
+        geometry: Geometry,
         kernels: bool,
         gates: dict,
     ):
+        super().__init__(lengths, 0, geometry)
+        self.index = index
         self.ragged = True
         self.n_slots = n_slots
         self.kernels = kernels
         self.gates = gates
-        self._stand(lengths, index, rope_width, stride, chunk_width)
 
     def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
         """See :meth:`Step.put`."""
@@ -123,7 +121,7 @@ class FixedSteps:
             Logits ``(N, V)``, which the next call may write over.
         """
         self.tokens.copy_(tokens)
-        self.index.fill_(self.tail.length)
+        self.index.fill_(self.tail.place(self.lengths).index)
         ran = RAN.setdefault(self.decoder, set())
         if not self.graph and self.graphed and self.kind in ran:
             self._capture()
@@ -132,19 +130,15 @@ class FixedSteps:
         else:
             self._run()
             ran.add(self.kind)
-        self.tail.length += 1
         return self.logits
 
     def _run(self) -> None:
         """One step from :attr:`tokens` and :attr:`index` to :attr:`logits`."""
-        attention = self.decoder.attention
         at = FixedStep(
             self.lengths,
             self.index,
             self.buffers[0].shape[3],
-            attention.rope_width,
-            attention.stride,
-            attention.chunk_width,
+            self.decoder.attention.geometry,
             "kernel" in self.parts,
             self.gates,
         )

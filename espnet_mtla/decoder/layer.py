@@ -3,7 +3,8 @@
 import torch
 
 from espnet_mtla.attention.contract import Attention, PromptPart
-from espnet_mtla.attention.layout import Layout, Step
+from espnet_mtla.attention.layout import Layout
+from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import PositionwiseFeedForward
 
 

@@ -12,7 +12,7 @@ from espnet_mtla import gpu
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.checks import positive, rate
 from espnet_mtla.attention.contract import Attention
-from espnet_mtla.attention.layout import Step
+from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.graph import FixedSteps
@@ -245,19 +245,9 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
         prompt, tail = state.prompt, state.tail
         state.fixed = None
-        tail.reserve()
         share = tail.n_hyp // len(prompt.lengths)
-        at = Step(
-            prompt.lengths.repeat_interleave(share),
-            tail.length,
-            self.attention.rope_width,
-            self.attention.stride,
-            prompt.open_range,
-            self.attention.chunk_width,
-        )
-        logits = self.advance(tokens, prompt, tail, at)
-        tail.length += 1
-        return logits
+        at = tail.place(prompt.lengths.repeat_interleave(share))
+        return self.advance(tokens, prompt, tail, at)
 
     def _fixed_step(
         self, tokens: torch.Tensor, state: DecoderState, parts: frozenset[str]

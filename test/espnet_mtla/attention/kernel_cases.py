@@ -135,14 +135,11 @@ def steps(options, stride, dtype, attends, monkeypatch):
             lengths.repeat_interleave(beam),
             lengths.new_tensor([i]),
             tail.buffers[0].shape[3],
-            attention.rope_width,
-            attention.stride,
-            attention.chunk_width,
+            attention.geometry,
             True,
             gates,
         )
         got.append(attention.step(text[:, i], part, cache.unused, tail.layer(0), at))
-        tail.length += 1
     assert len(used) == 4
     attention, prompt, text = attention.cpu().float(), prompt.cpu(), text.cpu()
     want = []

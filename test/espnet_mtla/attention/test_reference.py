@@ -9,7 +9,6 @@ from mtla import MultiheadTemporalLatentAttention
 
 from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
-from espnet_mtla.attention.layout import Step
 
 SHAPES = [  # width, heads, ranks and head sizes, stride, bias
     (512, 8, {}, 2, False),
@@ -66,17 +65,8 @@ def test_incremental(theirs, n_prompt):
             position=where,
             incremental_state=state,
         )
-        tail.reserve()
-        step = Step(
-            lengths,
-            i,
-            ours.rope_width,
-            ours.stride,
-            prompt.open_range,
-            ours.chunk_width,
-        )
+        step = tail.place(lengths)
         got = ours.step(packed[:, at], part, prompt.unused, tail.layer(0), step)
-        tail.length += 1
         torch.testing.assert_close(got, want[:, 0], atol=1e-5, rtol=1e-5)
 
 
