@@ -23,7 +23,7 @@ from bench.peers import ours
 from bench.tables import finish
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 CHECKED = (*(variant.short for variant in VARIANTS.values()), "mtla3")
 CASE = Case(

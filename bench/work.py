@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from bench import machine
-from espnet_mtla.variants import parse
+from espnet_mtla.variant import parse
 
 FRAME_SECONDS = 0.04
 """A prompt frame: four fbank frames of 10 ms."""
@@ -80,7 +80,7 @@ def step_cost(case: Case, variant: str, engine: str) -> Cost:
 
     Args:
         case: the setting.
-        variant: as ``mtla4``, see :func:`espnet_mtla.variants.parse`.
+        variant: as ``mtla4``, see :func:`espnet_mtla.variant.parse`.
         engine: ``shared`` or ``tiled``.
 
     Raises:

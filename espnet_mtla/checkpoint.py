@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from espnet_mtla import compat
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 
 def register(tasks: str | Iterable[str] = compat.TASKS) -> None:

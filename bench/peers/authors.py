@@ -20,7 +20,7 @@ from espnet_mtla.attention import TemporalLatentAttention
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import parse
+from espnet_mtla.variant import parse
 
 
 def authors_module() -> type:

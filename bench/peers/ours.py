@@ -5,7 +5,7 @@ import torch
 from bench.work import Case
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.variants import decoder_class
-from espnet_mtla.variants import parse
+from espnet_mtla.variant import parse
 
 IMPOSSIBLE = -1e4
 """Output bias of ``<eos>``: no text ends before its forced length."""

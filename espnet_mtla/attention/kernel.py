@@ -1,6 +1,6 @@
 """Absorbed latent attention of one token a hypothesis, in Triton.
 
-What :func:`espnet_mtla.attention.contract.attend` does for the latent variants, in
+What :func:`espnet_mtla.attention.attend.attend` does for the latent variants, in
 two kernels that read a cached latent once for its key and its value:
 
 1. rows (the heads of an utterance's hypotheses, packed into tiles) against one piece

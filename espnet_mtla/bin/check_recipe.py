@@ -17,7 +17,7 @@ from espnet_mtla import limits
 from espnet_mtla.bin import run
 from espnet_mtla.errors import InputError
 from espnet_mtla.training import merged_config
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 
 def check_decoder(conf: dict, given: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from espnet_mtla.decoder.packed import pack, unpack
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
-from espnet_mtla.variants import COMMON, Variant
+from espnet_mtla.variant import COMMON, Variant
 
 
 class PromptDecoder(AbsDecoder, BatchScorerInterface):

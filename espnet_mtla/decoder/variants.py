@@ -11,14 +11,14 @@ from functools import cache
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
-from espnet_mtla.variants import VARIANTS, Variant
+from espnet_mtla.variant import VARIANTS, Variant
 
 
 def decoder_class(name: str) -> type[PromptDecoder]:
     """Return the decoder of a variant.
 
     Args:
-        name: of :data:`espnet_mtla.variants.VARIANTS`.
+        name: of :data:`espnet_mtla.variant.VARIANTS`.
 
     Raises:
         InputError: there is no such variant.

@@ -15,7 +15,7 @@ import yaml
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines
 from espnet_mtla.nearest import did_you_mean
-from espnet_mtla.variants import COMMON, VARIANTS
+from espnet_mtla.variant import COMMON, VARIANTS
 
 SETTING = (
     *("beam_size", "batch_size", "batch_frames"),

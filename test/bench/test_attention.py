@@ -11,7 +11,7 @@ import yaml
 from bench import attention, curves
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 ATTEND = F.scaled_dot_product_attention
 

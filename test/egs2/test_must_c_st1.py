@@ -8,7 +8,7 @@ import torch
 
 from espnet_mtla.tasks import task_class
 from espnet_mtla.training import merged_config
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs2/must_c/st1/conf"

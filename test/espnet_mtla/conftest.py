@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from espnet_mtla.decoder.variants import decoder_class
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 CASES = {
     **{name: {} for name in VARIANTS},

@@ -13,7 +13,7 @@ from espnet_mtla.checkpoint import (
 )
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 CONF = {"attention_heads": 2, "num_blocks": 1, "linear_units": 8}
 

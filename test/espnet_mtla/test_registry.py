@@ -6,7 +6,7 @@ from espnet2.asr.decoder.abs_decoder import AbsDecoder
 from espnet_mtla import compat, registry
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 
 @pytest.mark.parametrize("task", compat.TASKS)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from espnet_mtla.decoder.variants import decoder_class
-from espnet_mtla.variants import VARIANTS, parse
+from espnet_mtla.variant import VARIANTS, parse
 
 SYMBOLS, WIDTH, LENGTH, BATCH = 20, 32, 8, 16
 TESTED = 8  # batches

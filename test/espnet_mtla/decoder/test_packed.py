@@ -10,7 +10,7 @@ import torch
 from espnet_mtla.decoder.packed import PackedLinear, pack, unpack
 from espnet_mtla.decoder.variants import MTLADecoder, decoder_class
 from espnet_mtla.onednn import AVAILABLE
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 
 def make(bias):

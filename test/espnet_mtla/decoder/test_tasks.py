@@ -7,7 +7,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from espnet_mtla import compat, registry
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "c", "<sos/eos>"]
 ENCODER = {"output_size": 16, "attention_heads": 2, "linear_units": 8, "num_blocks": 1}

@@ -14,7 +14,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.search.decoding import inference, parse
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.tasks import task_class
-from espnet_mtla.variants import VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 TOKENS = ["<blank>", "<unk>", *"abcdefgh", "<sos/eos>"]
 NAMES = ["u2", "u1", "tiny", "u4", "u3"]

@@ -9,13 +9,13 @@ import torch
 
 from bench.contender import contender
 from bench.work import Case
-from espnet_mtla import compat, registry, variants
+from espnet_mtla import compat, registry, variant
 from espnet_mtla.attention import GroupedAttention, naive
 from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.trained import label_of
-from espnet_mtla.variants import COMMON, VARIANTS, Variant, parse
+from espnet_mtla.variant import COMMON, VARIANTS, Variant, parse
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -97,7 +97,7 @@ def toy(monkeypatch):
         "normed",
         f"{__name__}:NormedAttention",
         "espnet_mtla.attention.source:GroupedSource",
-        variants.grouped_cost,
+        variant.grouped_cost,
     )
     monkeypatch.setitem(VARIANTS, "normed", entry)
     monkeypatch.setitem(naive.HEADS, NormedAttention, naive.HEADS[GroupedAttention])
