@@ -1,11 +1,17 @@
 """Thin commands, one a stage: ``python -m espnet_mtla.bin.<name> --help``."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from espnet_mtla.errors import InputError
+
+# Threads that wait for work spin before they sleep. GNU OpenMP, PyTorch's on Linux, lets
+# them spin for milliseconds, in which other processes of a busy machine get nothing done
+# (docs/training.md). It reads this when PyTorch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def run(main: Callable[[], None]) -> NoReturn:

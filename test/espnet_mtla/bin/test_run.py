@@ -1,6 +1,9 @@
 """What a person can mend is one line; a bug of ours keeps its traceback."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -53,3 +56,14 @@ def test_success_is_status_0():
     with pytest.raises(SystemExit) as stop:
         run(lambda: None)
     assert stop.value.code == 0
+
+
+@pytest.mark.parametrize("given", [None, "7"])
+def test_threads_spin_shortly_unless_the_user_says_otherwise(given):
+    env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+    if given:
+        env["GOMP_SPINCOUNT"] = given
+    code = "import os, espnet_mtla.bin.st_train; print(os.environ['GOMP_SPINCOUNT'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (given or "10000")
