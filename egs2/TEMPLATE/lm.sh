@@ -1,44 +1,6 @@
-# The language model: its options, stages 6-8, and its part in decoding. Sourced by recipe.sh.
+# The language model: stages 6-8, and its part in decoding. Sourced by recipe.sh.
 # It has the units of the model it is fused with, and the training texts of any decoder: all share it.
 # shellcheck shell=bash disable=SC2154,SC2034
-
-lm_options() {
-  local conf=../../librispeech/asr1/conf
-  option use_lm bool false "train a language model (stages 6-8) and decode with it"
-  option lm_config path "" "its training configuration"
-  default lm_config $conf/train_lm_transformer.yaml $conf/train_lm_mini.yaml
-  option lm_args text "" "further options of its training"
-  option lm_tag text "" "name of its experiment (if not given: made from the options)"
-  option lm_train_text path "" "sentences beside the training transcripts: one a line, plain or .gz"
-  option lm_dev_text path "" "sentences to validate it on, likewise (if not given: those of valid_set)"
-  option inference_lm text valid.loss.ave.pth "which model of its experiment to decode with"
-}
-
-# lm_weight counts with a language model alone, so it may stand in any decoding configuration.
-check_lm() {
-  local weight
-  if [[ ${opt[use_lm]} == false ]] || ! wanted 12; then return; fi
-  weight=$(sed -n 's/^lm_weight: *\([0-9.]*\).*/\1/p' "${opt[inference_config]}")
-  if [[ ${opt[inference_args]} =~ --lm_weight[=\ ]+([0-9.]+) ]]; then weight=${BASH_REMATCH[1]}; fi
-  if [[ $weight =~ ^[0.]+$ ]]; then
-    fail "--use_lm true, but decoding gives it no weight: add --inference_args \"--lm_weight 0.3\""
-  fi
-}
-
-settle_lm() {
-  local of
-  lm_tag='' fusion=()
-  if [[ ${opt[use_lm]} == false ]]; then return; fi
-  words lm_args "${opt[lm_args]}"
-  of=$(basename "${units[text]}")$(differing tgt_lang)
-  if [[ -n ${opt[lm_train_text]} ]]; then of+=_$(tidy "$(basename "${opt[lm_train_text]}")"); fi
-  lm_stats=${opt[expdir]}/lm_stats_$of
-  lm=$(tidy "$(basename "${opt[lm_config]}" .yaml)" "${lm_args[@]}")_$of
-  if [[ ${opt[seed]} != "$(default_of seed)" ]]; then lm+=_seed${opt[seed]}; fi
-  lm=${opt[expdir]}/lm_${opt[lm_tag]:-$lm}
-  lm_model=$lm/${opt[inference_lm]}
-  lm_tag=_$(basename "$lm")_${opt[inference_lm]%.pth}
-}
 
 lm_text() { # stage 6
   # Not the perturbed set, which repeats its texts.
@@ -109,6 +71,7 @@ lm_stages() {
 
 # fuse: decoding depends on the language model, and gets it in `fusion`.
 fuse() {
+  fusion=()
   if [[ ${opt[use_lm]} == false ]]; then return; fi
   reads_lm
   fusion=(--lm_train_config "$lm/config.yaml" --lm_file "$lm_model")

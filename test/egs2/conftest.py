@@ -82,6 +82,7 @@ class Recipe:
         self.root = tmp / "clone"
         self.dir = self.root / "egs2" / name
         shutil.copytree(ROOT / "egs2/TEMPLATE", self.root / "egs2/TEMPLATE")
+        (self.root / "espnet_mtla").symlink_to(ROOT / "espnet_mtla")
         self.dir.mkdir(parents=True)
         for script in (ROOT / "egs2" / name).glob("*.sh"):
             shutil.copy(script, self.dir)

@@ -30,7 +30,8 @@ class Reproduce:
     def __init__(self, tmp):
         self.egs2 = tmp / "clone/egs2"
         (self.egs2 / "TEMPLATE").mkdir(parents=True)
-        shutil.copy(ROOT / "egs2/TEMPLATE/options.sh", self.egs2 / "TEMPLATE")
+        shutil.copy(ROOT / "egs2/TEMPLATE/python.sh", self.egs2 / "TEMPLATE")
+        (self.egs2.parent / "espnet_mtla").symlink_to(ROOT / "espnet_mtla")
         shutil.copy(ROOT / "egs2/reproduce.sh", self.egs2)
         for name in RECIPES:
             run = self.egs2 / name / "run.sh"

@@ -1,28 +1,20 @@
 """The option parser of the recipes, on options of the test's own."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-OPTIONS = Path(__file__).resolve().parents[2] / "egs2/TEMPLATE/options.sh"
+from espnet_mtla.errors import InputError
+from espnet_mtla.recipe.declared import table
+from espnet_mtla.recipe.options import HelpAsked, Options
 
-SCRIPT = r"""
-set -euo pipefail
-. "$1"
-shift
-print_usage() { echo "Usage: run.sh" && print_help; }
-option mini bool false "a small corpus"
-option decoder text mtla "decoder"
-option decoder_args text "" "its options"
-option nbpe int 1 "units"
-option tgt_nbpe int "{nbpe}" "units of the target"
-option lang text de "language"
-option train_set text "train.{lang}" "training set"
-option max_wav_duration number 30 "seconds"
-default nbpe 8000 150
-parse_options "$@"
-for name in "${option_names[@]}"; do echo "$name=${opt[$name]}"; done
+DECLARED = """
+mini  bool  false  a small corpus
+decoder  text  mtla  decoder
+decoder_args  text  -  its options
+nbpe  int  8000  units
+tgt_nbpe  int  {nbpe}  units of the target
+lang  text  de  language
+train_set  text  train.{lang}  training set
+max_wav_duration  number  30  seconds
 """
 
 DEFAULTS = {
@@ -37,14 +29,11 @@ DEFAULTS = {
 }
 
 
-def parse(*args):
-    return subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", OPTIONS, *args],
-        check=False,
-        text=True,
-        capture_output=True,
-        timeout=20,
-    )
+@pytest.fixture
+def options():
+    found = Options(table(DECLARED))
+    found.declared["nbpe"].mini = "150"
+    return found
 
 
 @pytest.mark.parametrize(
@@ -67,20 +56,16 @@ def parse(*args):
         (["--decoder_args", "--max_epoch 3"], {"decoder_args": "--max_epoch 3"}),
         (["--max_wav_duration", "0.5"], {"max_wav_duration": "0.5"}),
         (["--lang", "{nbpe}"], {"lang": "{nbpe}", "train_set": "train.8000"}),
-        # Nothing a user writes is run.
+        # nothing that a user writes is run
         (
             ["--lang", "$(touch x); `id` *"],
             {"lang": "$(touch x); `id` *"} | {"train_set": "train.$(touch x); `id` *"},
         ),
     ],
 )
-def test_values(args, values, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = parse(*args)
-    assert (done.returncode, done.stderr) == (0, "")
-    got = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    assert got == DEFAULTS | values
-    assert list(tmp_path.iterdir()) == []
+def test_values(options, args, values):
+    options.read(args)
+    assert options.values == DEFAULTS | values
 
 
 @pytest.mark.parametrize(
@@ -113,17 +98,22 @@ def test_values(args, values, tmp_path, monkeypatch):
         (["-d", "mha"], "'-d' is not an option: options are --name value (see --help)"),
     ],
 )
-def test_refusals(args, message):
-    done = parse(*args)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"run.sh: {message}\n"
+def test_refusals(options, args, message):
+    with pytest.raises(InputError) as refused:
+        options.read(args)
+    assert str(refused.value) == message
 
 
-def test_help_has_a_line_for_each_option():
-    done = parse("--decoder", "mha", "--help")
-    assert done.returncode == 0 and done.stderr == ""
-    usage, *lines = done.stdout.splitlines()
-    assert usage == "Usage: run.sh"
+def test_help_has_a_line_for_each_option(options):
+    with pytest.raises(HelpAsked):
+        options.read(["--decoder", "mha", "--help"])
+    lines = options.explained().splitlines()
     assert [line.split()[0] for line in lines] == [f"--{name}" for name in DEFAULTS]
     assert lines[3].split(maxsplit=1)[1] == "units (8000; with --mini true: 150)"
     assert lines[2].split(maxsplit=1)[1] == "its options"
+
+
+def test_a_default_that_names_itself_does_not_loop(options):
+    options.declared["lang"].default = "x{lang}"
+    options.read(["--train_set", "{gone}"])
+    assert options["train_set"] == "{gone}"

@@ -1,0 +1,170 @@
+"""Command line options, declared once: read, checked and explained by the same lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from espnet_mtla.errors import InputError
+from espnet_mtla.nearest import did_you_mean, nearest
+
+KINDS = {
+    "bool": (r"true|false", "is true or false"),
+    "int": (r"0|[1-9][0-9]*", "is a whole number"),
+    "count": (r"[1-9][0-9]*", "is a whole number of at least 1"),
+    "number": (r"[0-9]+(\.[0-9]+)?", "is a number"),
+}
+"""What a value of a kind looks like, and what is said of another."""
+
+
+@dataclass
+class Option:
+    """One option.
+
+    Attributes:
+        name: without its dashes.
+        kind: of :data:`KINDS`; ``text``; ``path``, a file or folder that is there; or
+            words to choose from, as ``flac|wav``.
+        default: where it is not given. ``{other}`` stands for the value of ``--other``.
+        help: one line.
+        mini: its default with ``--mini true``; None where that is the same.
+    """
+
+    name: str
+    kind: str
+    default: str
+    help: str
+    mini: str | None = None
+
+    def check(self, value: str) -> None:
+        """Refuse a value that is not of its kind.
+
+        Raises:
+            InputError: naming the option and its value.
+        """
+        if "|" in self.kind:
+            choices = self.kind.split("|")
+            if value not in choices:
+                said = f"is {' or '.join(choices)}"
+                raise InputError(f"--{self.name} {said}, not '{value}'")
+        elif self.kind in KINDS:
+            pattern, said = KINDS[self.kind]
+            if not re.fullmatch(pattern, value):
+                raise InputError(f"--{self.name} {said}, not '{value}'")
+
+    def explained(self) -> str:
+        """Its line of ``--help``."""
+        shown = self.default
+        if self.mini is not None:
+            shown += f"; with --mini true: {self.mini}"
+        return f"  --{self.name:<20} {self.help}" + (f" ({shown})" if shown else "")
+
+
+class HelpAsked(Exception):
+    """``--help`` is among the words."""
+
+
+class Options:
+    """The options of one command, and their values once they are read.
+
+    Args:
+        declared: in the order of ``--help``.
+    """
+
+    def __init__(self, declared: Iterable[Option]):
+        self.declared = {option.name: option for option in declared}
+        self.values: dict[str, str] = {}
+        self.given: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.declared
+
+    def is_true(self, name: str) -> bool:
+        """Whether an option is there and is ``true``."""
+        return self.values.get(name) == "true"
+
+    def words(self, name: str) -> list[str]:
+        """Return the words of a value, on however many lines they stand."""
+        return self.values.get(name, "").split()
+
+    def read(self, words: Sequence[str]) -> None:
+        """Read a command line, ``--name value`` or ``--name=value``, and set defaults.
+
+        Raises:
+            InputError: an unknown option, or a value that is not of its kind.
+            HelpAsked: for ``-h`` or ``--help``.
+        """
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            if word in ("-h", "--help"):
+                raise HelpAsked
+            name, equals, value = word[2:].partition("=")
+            if not word.startswith("--") or not name:
+                raise InputError(
+                    f"'{word}' is not an option: options are --name value (see --help)"
+                )
+            if name not in self.declared:
+                found = nearest(name, self.declared)
+                hint = f"did you mean --{found}? " if found else ""
+                raise InputError(f"unknown option --{name}: {hint}see --help")
+            if not equals:
+                # an option's name in the place of the value: that was forgotten
+                if not rest or self._names(rest[0]):
+                    raise InputError(f"--{name} needs a value")
+                value = rest.pop(0)
+            self.declared[name].check(value)
+            self.values[name] = value
+            self.given.add(name)
+        self._set_defaults()
+
+    def _names(self, word: str) -> bool:
+        return word.startswith("--") and word[2:].partition("=")[0] in self.declared
+
+    def _set_defaults(self) -> None:
+        if "mini" not in self.values:
+            self.values["mini"] = self.declared["mini"].default
+        for name in self.declared:
+            if name not in self.given:
+                self.values[name] = self.default(name)
+        for name in self.declared:
+            if name not in self.given:
+                self.values[name] = self.resolved(self.values[name])
+
+    def default(self, name: str) -> str:
+        """Return an option's default, with other options in braces perhaps."""
+        option = self.declared[name]
+        mini = self.is_true("mini") and option.mini is not None
+        return option.mini if mini else option.default
+
+    def resolved(self, value: str) -> str:
+        """Put the values of options where ``{name}`` stands for them."""
+        for _ in self.declared:  # one may lead to another, but not for ever
+            value = re.sub(
+                r"\{([a-z_]+)\}", lambda m: self.values.get(m[1], m[0]), value
+            )
+        return value
+
+    def differs(self, name: str) -> bool:
+        """Whether an option was given another value than its default."""
+        default = self.resolved(self.default(name)) if name in self else None
+        return name in self.given and self.values[name] != default
+
+    def explained(self) -> str:
+        """The lines of ``--help``."""
+        return "\n".join(option.explained() for option in self.declared.values())
+
+
+def one_of(what: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not known.
+
+    Raises:
+        InputError: beginning with ``what``.
+    """
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise InputError(f"{what} '{name}'{hint}; there are: {' '.join(known)}")

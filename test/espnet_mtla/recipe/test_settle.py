@@ -1,0 +1,133 @@
+"""What follows from a recipe's options, and that nothing need be installed to say it."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from espnet_mtla.errors import InputError
+from espnet_mtla.recipe.settings import Settings, short_enough, tidy
+from espnet_mtla.recipe.settle import SEPARATOR, recipe_options, variables
+
+ROOT = Path(__file__).resolve().parents[3]
+RECIPE = ROOT / "egs2/librispeech/asr1"
+LINES = [
+    "default train_set train_960 train_clean_100",
+    "default valid_set dev dev_clean",
+    "default test_sets test_clean",
+    "default nbpe 5000 150",
+    "default asr_config conf/train_asr_conformer.yaml conf/train_asr_mini.yaml",
+    "default inference_config conf/decode_asr.yaml conf/decode_asr_mini.yaml",
+    "option side text left which side",
+]
+
+
+def settings(*argv, corpus="librispeech", started_in="/", environment=None):
+    lines = [SEPARATOR.join(line.split(None, 4)) for line in LINES]
+    options = recipe_options("asr", corpus, "LibriSpeech", lines)
+    options.read(argv)
+    environment = {"PATH": ""} | (environment or {})
+    return Settings(options, "asr", corpus, "LibriSpeech", started_in, environment)
+
+
+@pytest.fixture(autouse=True)
+def in_the_recipe(monkeypatch):
+    monkeypatch.chdir(RECIPE)
+
+
+def test_names_tell_apart_what_was_given():
+    made = settings("--mini", "true")
+    assert made.names["experiment"] == "exp/asr_train_asr_mini_mtla"
+    assert made.names["decoding"].endswith("/decode_asr_mini_asr_model_valid.acc.ave")
+    assert made.names["units"] == {"text": "data/token_list/bpe_unigram150"}
+    made = settings(
+        *("--mini", "true", "--seed", "3", "--nbpe", "90", "--decoder_args", "a=1 b=2"),
+        *("--asr_args", "--max_epoch 2", "--train_set", "train_clean_360"),
+    )
+    name = "asr_train_asr_mini_mtla_a1_b2_max_epoch_2_train_settrain_clean_360_nbpe90_seed3"
+    assert made.names["experiment"] == f"exp/{name}"
+
+
+def test_a_score_reads_the_units_of_its_training():
+    """Those of another training set lie in a folder of their own."""
+    made = settings("--mini", "true", "--train_set", "other")
+    units = made.names["units"]["text"]
+    assert units == "data/token_list/bpe_unigram150_train_setother"
+    assert made.names["score_args"] == ["--bpemodel", f"{units}/bpe.model"]
+
+
+def test_the_machine_decides_what_is_not_given():
+    made = settings("--mini", "true", environment={"OMP_NUM_THREADS": "7"})
+    assert made.names["threads"] == "7"
+    assert made.options["ngpu"] == "0"  # no nvidia-smi on this path
+    assert made.options["gpu_inference"] == "false"
+    made = settings("--mini", "true", "--num_threads", "3", "--ngpu", "2")
+    assert (made.names["threads"], made.options["gpu_inference"]) == ("3", "true")
+
+
+def test_paths_are_of_where_the_user_is_or_of_the_recipe(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    made = settings("--librispeech", "corpus", started_in=str(tmp_path))
+    assert made.names["corpus_dir"] == str(tmp_path / "corpus")
+    given = (
+        "--librispeech",
+        "/",
+        "--asr_config",
+        f"{RECIPE}/conf/train_asr_conformer.yaml",
+    )
+    assert settings(*given).options["asr_config"] == "conf/train_asr_conformer.yaml"
+    with pytest.raises(
+        InputError, match=r"^--librispeech: no such file or folder: gone$"
+    ):
+        settings("--librispeech", "gone", started_in=str(tmp_path))
+
+
+def test_a_default_of_what_is_no_option_is_refused():
+    with pytest.raises(
+        InputError, match="sets a default for --side, which is no option"
+    ):
+        recipe_options("st", "must_c", "MUSTC", [f"default{SEPARATOR}side{SEPARATOR}x"])
+    with pytest.raises(InputError, match="no such task: tts"):
+        recipe_options("tts", "must_c", "MUSTC", [])
+
+
+def test_the_shell_gets_every_word_as_it_is():
+    made = settings("--mini", "true", "--asr_args", "--a  'b\n$(c)' *")
+    found = dict(variables(made))
+    assert [found[f"train_args[{i}]"] for i in range(4)] == ["--a", "'b", "$(c)'", "*"]
+    assert found["opt[side]"] == "left" and found["option_given[mini]"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("words", "tidied"),
+    [
+        (["--max_epoch", "3"], "max_epoch_3"),
+        (["a=b", "c d/e"], "ab_c_d_e"),
+        (["x.y-z_1"], "x.y-z_1"),
+    ],
+)
+def test_words_become_part_of_a_name(words, tidied):
+    assert tidy(*words) == tidied
+
+
+def test_a_name_counts_in_bytes():
+    short_enough("exp/" + "a" * 230, "st_tag")
+    with pytest.raises(InputError, match="232 bytes: .* with --st_tag"):
+        short_enough("exp/" + "ü" * 116, "st_tag")
+
+
+def test_needs_nothing_that_is_installed():
+    """Of the standard library alone, and of Python 3.9's words."""
+    command = [sys.executable, "-S", "-m", "espnet_mtla.recipe.settle"]
+    command += ["asr", "librispeech", "LibriSpeech", "/", "--", "--help"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: run.sh --mini true | --librispeech PATH")
+    for path in [
+        *(ROOT / "espnet_mtla/recipe").glob("*.py"),
+        ROOT / "espnet_mtla/nearest.py",
+    ]:
+        ast.parse(path.read_text(), feature_version=(3, 9))
