@@ -5,10 +5,8 @@ ESPnet's parsers take any number. Nothing here imports PyTorch or ESPnet.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import yaml
 
 from espnet_mtla.errors import InputError
 
@@ -145,44 +143,3 @@ def check_text(conf: Mapping[str, object], where: Callable[[str], str]) -> None:
                     f"{where(f'{group} {name}')}: {value} is text to YAML; write "
                     f"{float(value):.10g}"
                 )
-
-
-def overlaid(conf: Mapping[str, object], words: Sequence[str]) -> dict:
-    """Return options of a YAML file with those of a command line on top.
-
-    Args:
-        conf: of the file.
-        words: ``--name value``, ``--name=value``, ``--map_conf name=value``; what is
-            none of these is left out.
-    """
-    merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in conf.items()}
-    for name, values in given(words).items():
-        pairs = [value.partition("=") for value in values]
-        if name.endswith("_conf") and all(equals for _, equals, _ in pairs):
-            options = merged.get(name)
-            merged[name] = dict(options) if isinstance(options, Mapping) else {}
-            merged[name] |= {inner: _read(value) for inner, _, value in pairs}
-        elif values:
-            read = [_read(value) for value in values]
-            merged[name] = read if len(read) > 1 else read[0]
-    return merged
-
-
-def given(words: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values of each option on a command line, by its name."""
-    found: dict[str, list[str]] = {}
-    name = None
-    for word in words:
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            found.setdefault(name, []).extend([value] if equals else [])
-        elif name:
-            found[name].append(word)
-    return found
-
-
-def _read(value: str) -> object:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value

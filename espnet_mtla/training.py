@@ -13,51 +13,9 @@ from pathlib import Path
 import yaml
 
 from espnet_mtla.checkpoint import check_pretrained, put_broken_aside
+from espnet_mtla.config import merged_config, take_option
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open
-
-
-def merged_config(paths: Sequence[str]) -> dict:
-    """Merge YAML files, later ones over earlier ones.
-
-    Raises:
-        InputError: a file is missing, is not YAML, or is not a map.
-    """
-    merged: dict = {}
-    for path in paths:
-        try:
-            with open(path, encoding="utf-8") as f:
-                conf = yaml.safe_load(f)
-        except FileNotFoundError:
-            raise InputError(f"--config {path}: no such file") from None
-        except yaml.YAMLError as e:
-            raise InputError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
-        if not isinstance(conf, dict):
-            raise InputError(f"{path}: give a YAML map of options")
-        _merge(merged, conf)
-    return merged
-
-
-def _merge(into: dict, new: dict) -> None:
-    for key, value in new.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def take_option(name: str, argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split a command line into the values of ``--name``, and the rest."""
-    values, rest = [], []
-    words = iter(argv)
-    for word in words:
-        if word == f"--{name}":
-            values.append(next(words, ""))
-        elif word.startswith(f"--{name}="):
-            values.append(word.partition("=")[2])
-        else:
-            rest.append(word)
-    return values, rest
 
 
 def train(task: str, argv: Sequence[str] | None = None) -> None:

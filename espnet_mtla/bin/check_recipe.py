@@ -15,8 +15,8 @@ import yaml
 
 from espnet_mtla import limits
 from espnet_mtla.bin import run
+from espnet_mtla.config import given, merged_config, overlaid
 from espnet_mtla.errors import InputError
-from espnet_mtla.training import merged_config
 from espnet_mtla.variant import VARIANTS
 
 
@@ -76,7 +76,7 @@ def check_own(name: str, words: Sequence[str], own: Sequence[str]) -> None:
     Raises:
         InputError: one of ``own`` is among them.
     """
-    for option in limits.given(words):
+    for option in given(words):
         if option in own:
             raise InputError(f"--{name}: leave out --{option}, run.sh gives it itself")
 
@@ -152,7 +152,7 @@ def check_args(
 
 def origin(paths: Sequence[str], option: str, words: Sequence[str]) -> Callable:
     """Return what names an option and where it was given: by ``option`` or a file."""
-    named = limits.given(words)
+    named = given(words)
 
     def where(name: str) -> str:
         by_option = name.split()[0] in named
@@ -173,18 +173,18 @@ def check_numbers(args: argparse.Namespace, conf: Mapping) -> None:
     """
     name, words = f"{args.task}_args", args.train_args.split()
     check_own(name, words, (*OWN["train"], "seed", "decoder", "decoder_conf"))
-    training = limits.overlaid(conf, words)
+    training = overlaid(conf, words)
     check_training(training, origin(args.config, name, words))
     words = args.inference_args.split()
     model = (f"{args.task}_train_config", f"{args.task}_model_file")
     check_own("inference_args", words, (*OWN["inference"], *model))
-    decoding = limits.overlaid(merged_config([args.inference_config]), words)
+    decoding = overlaid(merged_config([args.inference_config]), words)
     where = origin([args.inference_config], "inference_args", words)
     limits.check_decoding(args.task, decoding, training, where)
     if args.lm_config:
         words = args.lm_args.split()
         check_own("lm_args", words, OWN["train"])
-        conf = limits.overlaid(merged_config([args.lm_config]), words)
+        conf = overlaid(merged_config([args.lm_config]), words)
         check_training(conf, origin([args.lm_config], "lm_args", words))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_mtla.bin import run
 from espnet_mtla.checkpoint import put_broken_aside
-from espnet_mtla.training import take_option
+from espnet_mtla.config import take_option
 
 
 def train_lm(argv: Sequence[str] | None = None) -> None:

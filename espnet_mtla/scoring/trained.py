@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
+from espnet_mtla.config import NOT_TRAINING
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines
 from espnet_mtla.nearest import did_you_mean
@@ -21,14 +22,6 @@ SETTING = (
     *("beam_size", "batch_size", "batch_frames"),
     *("device", "threads", "dtype", "torch"),
 )
-NOT_TRAINING = (
-    *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
-    *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
-    *("sharded_ddp", "use_deepspeed", "deepspeed_config", "cudnn_", "max_cache_"),
-    *("valid_max_cache_", "num_att_plot", "use_matplotlib", "use_tensorboard"),
-    *("create_graph_in_tensorboard", "use_wandb", "wandb_", "detect_anomaly"),
-)
-"""How the names of ESPnet's options begin that do not change what is learnt."""
 
 
 class Measure(NamedTuple):

@@ -19,9 +19,9 @@ SIZES = {
 @pytest.mark.parametrize("decoder", ["mha", "mtla"])
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda p: p.parent.parent.name)
 def test_the_model_is_built(config, decoder, tmp_path):
+    from espnet_mtla.config import merged_config
     from espnet_mtla.decoder.variants import decoder_class
     from espnet_mtla.tasks import task_class
-    from espnet_mtla.training import merged_config
 
     fragment = ROOT / "conf" / "decoder" / f"{decoder}.yaml"
     options = merged_config([str(config), str(fragment)])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from espnet_mtla.config import merged_config
 from espnet_mtla.tasks import task_class
-from espnet_mtla.training import merged_config
 from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
+from espnet_mtla.config import merged_config, take_option
 from espnet_mtla.errors import InputError
-from espnet_mtla.training import merged_config, take_option, train
+from espnet_mtla.training import train
 
 
 def write(path, text):

@@ -1,0 +1,103 @@
+"""Configurations: YAML files merged, and command lines on top of them.
+
+Nothing here imports PyTorch or ESPnet.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from espnet_mtla.errors import InputError
+
+NOT_TRAINING = (
+    *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
+    *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
+    *("sharded_ddp", "use_deepspeed", "deepspeed_config", "cudnn_", "max_cache_"),
+    *("valid_max_cache_", "num_att_plot", "use_matplotlib", "use_tensorboard"),
+    *("create_graph_in_tensorboard", "use_wandb", "wandb_", "detect_anomaly"),
+)
+"""How the names of ESPnet's options begin that do not change what is learnt."""
+
+
+def merged_config(paths: Sequence[str]) -> dict:
+    """Merge YAML files, later ones over earlier ones.
+
+    Raises:
+        InputError: a file is missing, is not YAML, or is not a map.
+    """
+    merged: dict = {}
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8") as f:
+                conf = yaml.safe_load(f)
+        except FileNotFoundError:
+            raise InputError(f"--config {path}: no such file") from None
+        except yaml.YAMLError as e:
+            raise InputError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
+        if not isinstance(conf, dict):
+            raise InputError(f"{path}: give a YAML map of options")
+        _merge(merged, conf)
+    return merged
+
+
+def _merge(into: dict, new: dict) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def take_option(name: str, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into the values of ``--name``, and the rest."""
+    values, rest = [], []
+    words = iter(argv)
+    for word in words:
+        if word == f"--{name}":
+            values.append(next(words, ""))
+        elif word.startswith(f"--{name}="):
+            values.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return values, rest
+
+
+def overlaid(conf: Mapping[str, object], words: Sequence[str]) -> dict:
+    """Return options of a YAML file with those of a command line on top.
+
+    Args:
+        conf: of the file.
+        words: ``--name value``, ``--name=value``, ``--map_conf name=value``; what is
+            none of these is left out.
+    """
+    merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in conf.items()}
+    for name, values in given(words).items():
+        pairs = [value.partition("=") for value in values]
+        if name.endswith("_conf") and all(equals for _, equals, _ in pairs):
+            options = merged.get(name)
+            merged[name] = dict(options) if isinstance(options, Mapping) else {}
+            merged[name] |= {inner: _read(value) for inner, _, value in pairs}
+        elif values:
+            read = [_read(value) for value in values]
+            merged[name] = read if len(read) > 1 else read[0]
+    return merged
+
+
+def given(words: Sequence[str]) -> dict[str, list[str]]:
+    """Return the values of each option on a command line, by its name."""
+    found: dict[str, list[str]] = {}
+    name = None
+    for word in words:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            found.setdefault(name, []).extend([value] if equals else [])
+        elif name:
+            found[name].append(word)
+    return found
+
+
+def _read(value: str) -> object:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
