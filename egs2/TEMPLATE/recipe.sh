@@ -5,7 +5,7 @@
 #   run_recipe "$@"
 # What options there are, what they may be and what follows from them, names and folders, is decided
 # by espnet_mtla/recipe. What the stages do: stages.sh; how their work is logged, skipped or redone:
-# stage.sh; the language model: lm.sh.
+# stage.sh.
 # shellcheck shell=bash
 
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
@@ -16,7 +16,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 started_in=$PWD
 . "$root/egs2/TEMPLATE/python.sh"
 . "$root/egs2/TEMPLATE/stage.sh"
-. "$root/egs2/TEMPLATE/lm.sh"
 . "$root/egs2/TEMPLATE/stages.sh"
 
 fail() {
@@ -34,7 +33,8 @@ declare -A opt=() option_given=() text_file=() units=() nbpe=() prefix=()
 declare -a factors=() test_sets=() train_args=() inference_args=() local_data_opts=() batch_args=()
 declare -a decoder_conf=() data_opts=() token_args=() pretrained_args=() speech_args=() score_args=()
 threads=1 # a process
-declare -a texts=() vocabularies=() speech=() shapes=() lm_args=()
+declare -a texts=() vocabularies=() speech=() shapes=() several_gpus=() fusion=() fused_model=()
+declare -a lm_args=() lm_train=() lm_valid=() lm_reads=()
 
 settle() { # OPTION...
   local name value reader
@@ -52,6 +52,7 @@ settle() { # OPTION...
 # The Python of all stages. tools/install.sh is done at once when the environment is complete; its
 # last line says where it is.
 prepare_python() {
+  export RECIPE_REDO_FROM=${option_given[stage]:+${opt[stage]}}
   export OMP_NUM_THREADS=$threads PYTHONUNBUFFERED=1 PYTHONUTF8=1 TQDM_DISABLE=1
   export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
   if [[ -z ${opt[python]} ]]; then
@@ -62,6 +63,7 @@ prepare_python() {
       esac
     done)
   fi
+  export RECIPE_PYTHON=${opt[python]}
 }
 
 # What training and decoding would refuse is refused now, not after an hour of data preparation.

@@ -1,31 +1,12 @@
-# What each stage does, with ESPnet's numbers. Sourced by recipe.sh, whose variables it uses.
-# Finished units leave stamps beside what they made: in the data, dump, experiment and decoding
-# folders.
+# What each stage does, with ESPnet's numbers: one block a stage, the commands that it runs. Sourced
+# by recipe.sh; its variables are settled by espnet_mtla/recipe/settings.py and tasks.py.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-prepare() { # stage 1
-  if [[ ${opt[mini]} == true ]]; then
-    py make_mini --corpus "$corpus" --out "$corpus_dir" --num_train "${opt[num_train]}" \
-      --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1 :: --nj "${opt[nj]}"
-  fi
-  py "prepare_$corpus" --corpus "$corpus_dir" "${data_opts[@]}" "${local_data_opts[@]}" \
-    --out "${opt[datadir]}"
-  makes "${opt[datadir]}/$unperturbed/${input%%,*}" "${opt[datadir]}/${opt[valid_set]}/${input%%,*}"
-}
-
-perturb() { # stage 2
-  after "${opt[datadir]}" "$prepared"
-  py perturb_speed --data "${opt[datadir]}/$unperturbed" --factors "${factors[@]}" \
-    --out "${opt[datadir]}/${opt[train_set]}"
-  makes "${opt[datadir]}/${opt[train_set]}/wav.scp"
-}
-
-format() { # stage 3: SET FOLDER
-  after "${opt[datadir]}" "$prepared"
-  if [[ $1 != "$unperturbed" && $1 == "${opt[train_set]}" ]]; then after "${opt[datadir]}" 2; fi
-  py format_wav_scp --data "${opt[datadir]}/$1" --out "$2/$1" --fs "${opt[fs]}" \
-    --audio_format "${opt[audio_format]}" :: --nj "${opt[nj]}"
-  makes "$2/$1/wav.scp"
+# wanted NUMBER: between --stage and --stop_stage, and not skipped.
+wanted() {
+  local skip
+  case $1 in [1-5]) skip=data_prep ;; 12 | 13) skip="eval" ;; *) skip=train ;; esac
+  (($1 >= opt[stage] && $1 <= opt[stop_stage])) && [[ ${opt[skip_$skip]} == false ]]
 }
 
 # tested SET: the folder in which it is decoded and scored. Training and validation sets are
@@ -38,36 +19,138 @@ tested() {
   fi
 }
 
-filter() { # stage 4: SET
-  after "${opt[dumpdir]}" "3.$1"
-  py filter_data --data "$raw/org/$1" --out "$raw/$1" \
-    --min_wav_duration "${opt[min_wav_duration]}" --max_wav_duration "${opt[max_wav_duration]}"
-  makes "$raw/$1/wav.scp"
-}
+run_stages() {
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]}
+  local set text part file args more texts_from=$raw/${opt[train_set]}
 
-make_tokens() { # stage 5: TEXT
-  local text from=$raw/${opt[train_set]} files=() args=()
-  if [[ $1 == text ]]; then args=("${token_args[@]}"); fi
-  if ((${#speech[@]})); then
-    after "${opt[dumpdir]}" "4.${opt[train_set]}"
-  else
-    after "${opt[datadir]}" "$prepared"
-    from=${opt[datadir]}/${opt[train_set]}
+  if wanted 1; then
+    args=()
+    if [[ ${opt[mini]} == true ]]; then
+      args=(@runs make_mini --corpus "$corpus" --out "$corpus_dir" --num_train "${opt[num_train]}"
+        --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1 @free --nj "${opt[nj]}")
+    fi
+    unit "$prepared" "data preparation" "$data" "${args[@]}" \
+      @runs "prepare_$corpus" --corpus "$corpus_dir" "${data_opts[@]}" "${local_data_opts[@]}" --out "$data" \
+      @makes "$data/$unperturbed/${input%%,*}" "$data/$valid/${input%%,*}"
   fi
-  for text in "${texts[@]}"; do
-    if [[ ${units[$text]} == "${units[$1]}" ]]; then files+=("$from/${text_file[$text]}"); fi
-  done
-  py tokens --text "${files[@]}" --nbpe "${nbpe[$1]}" --bpemode "${opt[bpemode]}" \
-    "${args[@]}" --out "${units[$1]}"
-  makes "${units[$1]}/tokens.txt" "${units[$1]}/bpe.model"
+
+  if ((${#speech[@]})); then
+    speech_stages
+  elif wanted 2; then
+    echo "stages 2-4: speech: there is none"
+  fi
+
+  if wanted 5; then
+    if ! ((${#speech[@]})); then texts_from=$data/$train; fi
+    for text in "${vocabularies[@]}"; do
+      args=()
+      for file in "${texts[@]}"; do
+        if [[ ${units[$file]} == "${units[$text]}" ]]; then args+=("$texts_from/${text_file[$file]}"); fi
+      done
+      more=()
+      if [[ $text == text ]]; then more=("${token_args[@]}"); fi
+      unit 5 "units of $text" "${units[$text]}" @reads "${args[@]}" \
+        @runs tokens --text "${args[@]}" --nbpe "${nbpe[$text]}" --bpemode "${opt[bpemode]}" "${more[@]}" --out "${units[$text]}" \
+        @makes "${units[$text]}/tokens.txt" "${units[$text]}/bpe.model"
+    done
+    if ! ((${#speech[@]})); then
+      for set in "$train" "$valid" "${test_sets[@]}"; do
+        unit "5.$set" "cut $set" "$dump" @reads "$data/$set" "${units[text]}/bpe.model" \
+          @runs cut_text --data "$data/$set" --bpemodel "${units[text]}/bpe.model" --max_units "${opt[max_units]}" \
+          --out "$raw/$set" @makes "$raw/$set/src_text"
+      done
+    fi
+  fi
+
+  language_model_stages
+
+  if wanted 9; then echo "stage 9: n-gram language model: not used by this recipe"; fi
+  if wanted 10; then echo "stage 10: statistics: not used by this recipe"; fi
+
+  if wanted 11 && [[ ${opt[pretrain_asr]-false} == true ]]; then pretrain; fi
+
+  if wanted 11; then
+    args=()
+    for text in "${texts[@]}"; do
+      args+=(--"${prefix[$text]}token_list" "${units[$text]}/tokens.txt"
+        --"${prefix[$text]}bpemodel" "${units[$text]}/bpe.model" --"${prefix[$text]}token_type" bpe)
+    done
+    for part in train valid; do
+      set=$raw/${opt[${part}_set]}
+      for file in "${speech[@]}"; do args+=("--${part}_data_path_and_name_and_type" "$set/$file"); done
+      for file in "${shapes[@]}"; do args+=("--${part}_shape_file" "$set/$file"); done
+      for text in "${texts[@]}"; do
+        args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text")
+      done
+    done
+    if [[ -n ${opt[pretrained_asr]-} ]]; then
+      args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" "${pretrained_args[@]}")
+    fi
+    unit 11 training "$experiment" @reads "$raw/$train" "$raw/$valid" "${units[@]/%//tokens.txt}" "${units[@]/%//bpe.model}" \
+      ${opt[pretrained_asr]:+"${opt[pretrained_asr]}"} \
+      @trains "${task}_train" --config "${opt[${task}_config]}" --config "$decoder_config" "${args[@]}" \
+      "${decoder_conf[@]}" "${speech_args[@]}" --output_dir "$experiment" --seed "${opt[seed]}" --resume true \
+      "${train_args[@]}" @free --ngpu "${opt[ngpu]}" "${several_gpus[@]}" \
+      @makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
+  fi
+
+  if wanted 12; then
+    for set in "${test_sets[@]}"; do
+      unit "12.$set" "decoding $set" "$decoding" @reads "$(tested "$set")" "${opt[inference_config]}" \
+        @model "${option_given[inference_${task}_model]:+inference_${task}_model}" "$experiment" "$model" "${fused_model[@]}" \
+        @also "threads $OMP_NUM_THREADS" \
+        @runs "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" --ngpu "$inference_ngpu" \
+        --data_path_and_name_and_type "$(tested "$set")/$input" --"${task}_train_config" "$experiment/config.yaml" \
+        --"${task}_model_file" "$experiment/$model" "${fusion[@]}" --output_dir "$decoding/$set" "${inference_args[@]}" \
+        @makes "$decoding/$set/text" "$decoding/$set/efficiency.json"
+    done
+  fi
+
+  if wanted 13; then
+    args=()
+    for set in "${test_sets[@]}"; do
+      file=$(tested "$set")/${text_file[text]}
+      args+=(@reads "$file" "$decoding/$set/text" "$decoding/$set/efficiency.json"
+        @runs "$scorer" --ref "$file" --hyp "$decoding/$set/text" "${score_args[@]}" --out "$decoding/$set/$score_dir"
+        @makes "$decoding/$set/$score_dir/result.json")
+    done
+    unit 13 scoring "$decoding" "${args[@]}"
+    unit 13.table comparison "${opt[expdir]}" @reads "${opt[expdir]}/${task}_"*/*/*/"$score_dir"/result.json \
+      @runs compare "${opt[expdir]}" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md" \
+      @makes "${opt[expdir]}/RESULTS.md"
+    cat "${opt[expdir]}/RESULTS.md"
+  fi
 }
 
-cut_articles() { # stage 5, without speech: SET
-  after "${opt[datadir]}" "$prepared"
-  after "${units[text]}" 5
-  py cut_text --data "${opt[datadir]}/$1" --bpemodel "${units[text]}/bpe.model" \
-    --max_units "${opt[max_units]}" --out "$raw/$1"
-  makes "$raw/$1/src_text"
+speech_stages() {
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set out
+
+  if wanted 2 && ((${#factors[@]})); then
+    unit 2 "speed perturbation" "$data" @reads "$data/$unperturbed" \
+      @runs perturb_speed --data "$data/$unperturbed" --factors "${factors[@]}" --out "$data/$train" \
+      @makes "$data/$train/wav.scp"
+  elif wanted 2; then
+    echo "stage 2: speed perturbation: not asked for (--speed_perturb_factors)"
+  fi
+
+  if wanted 3; then
+    for set in "$train" "$valid" "${test_sets[@]}"; do
+      out=$raw/$set # a test set is as it is, the others are filtered in stage 4
+      if [[ $set == "$train" || $set == "$valid" ]]; then out=$raw/org/$set; fi
+      unit "3.$set" "format $set" "$dump" @reads "$data/$set" \
+        @runs format_wav_scp --data "$data/$set" --out "$out" --fs "${opt[fs]}" --audio_format "${opt[audio_format]}" \
+        @free --nj "${opt[nj]}" @makes "$out/wav.scp"
+    done
+  fi
+
+  if wanted 4; then
+    for set in "$train" "$valid"; do
+      unit "4.$set" "filter $set" "$dump" @reads "$raw/org/$set" \
+        @runs filter_data --data "$raw/org/$set" --out "$raw/$set" \
+        --min_wav_duration "${opt[min_wav_duration]}" --max_wav_duration "${opt[max_wav_duration]}" \
+        @makes "$raw/$set/wav.scp"
+    done
+  fi
 }
 
 # asr.sh is ../asr1/run.sh by a link: run in this folder it shares the data, and its own stamps say
@@ -82,138 +165,48 @@ pretrain() { # before stage 11
   done
   where="stage 11 (pretraining)"
   echo "stage 11: pretraining: the stages of ./asr.sh"
-  set -m # as in run_unit; it outlives an interrupt until ./asr.sh has ended
-  (
-    trap : TERM
-    run_by=run.sh ./asr.sh "${options[@]}" </dev/null | (trap '' TERM && exec sed 's/^/  /')
-  ) &
-  job=$!
-  set +m
-  wait "$job" || exit
-  job=''
+  exec {indented}> >(trap '' INT TERM HUP && exec sed 's/^/  /')
+  name=$!
+  run_job env run_by=run.sh ./asr.sh "${options[@]}" >&"$indented"
+  exec {indented}>&-
+  wait "$name"
 }
 
-train_model() { # stage 11
-  local text file part set args=() gpu_args=()
-  if ((opt[ngpu] > 1)); then gpu_args=(--multiprocessing_distributed true); fi
-  for set in "${opt[train_set]}" "${opt[valid_set]}"; do after "${opt[dumpdir]}" "$trained_from.$set"; done
-  for text in "${vocabularies[@]}"; do after "${units[$text]}" 5; done
-  reads "${opt[${task}_config]}" "$decoder_config"
-  args=(--config "${opt[${task}_config]}" --config "$decoder_config")
-  for text in "${texts[@]}"; do
-    args+=(--"${prefix[$text]}token_list" "${units[$text]}/tokens.txt"
-      --"${prefix[$text]}bpemodel" "${units[$text]}/bpe.model" --"${prefix[$text]}token_type" bpe)
-  done
-  for part in train valid; do
-    set=$raw/${opt[${part}_set]}
-    for file in "${speech[@]}"; do args+=("--${part}_data_path_and_name_and_type" "$set/$file"); done
-    for file in "${shapes[@]}"; do args+=("--${part}_shape_file" "$set/$file"); done
-    for text in "${texts[@]}"; do
-      args+=("--${part}_data_path_and_name_and_type" "$set/${text_file[$text]},$text,text")
+language_model_stages() {
+  local set=${test_sets[0]} part args
+  local with=(--bpemodel "${units[text]}/bpe.model" --token_list "${units[text]}/tokens.txt")
+  if [[ ${opt[use_lm]} == false ]]; then
+    if wanted 6; then echo "stages 6-8: language model: not asked for (--use_lm true)"; fi
+    return
+  fi
+
+  if wanted 6; then
+    unit 6 "text of the language model" "$lm_stats" @reads "${lm_reads[@]}" "${units[text]}/bpe.model" \
+      @runs lm_stats "${lm_train[@]}" "${with[@]}" --out "$lm_stats/train" \
+      @runs lm_stats "${lm_valid[@]}" "${with[@]}" --out "$lm_stats/valid" \
+      @makes "$lm_stats"/{train,valid}/{text,text_shape.bpe}
+  fi
+
+  if wanted 7; then
+    args=()
+    for part in train valid; do
+      args+=("--${part}_data_path_and_name_and_type" "$lm_stats/$part/text,text,text"
+        "--${part}_shape_file" "$lm_stats/$part/text_shape.bpe")
     done
-  done
-  if [[ -n ${opt[pretrained_asr]-} ]]; then
-    reads "${opt[pretrained_asr]}"
-    args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" "${pretrained_args[@]}")
+    unit 7 "training of the language model" "$lm" @reads "$lm_stats"/{train,valid} \
+      "${units[text]}/tokens.txt" "${units[text]}/bpe.model" \
+      @trains lm_train --config "${opt[lm_config]}" --token_list "${units[text]}/tokens.txt" \
+      --bpemodel "${units[text]}/bpe.model" --token_type bpe "${args[@]}" --output_dir "$lm" \
+      --seed "${opt[seed]}" --resume true "${lm_args[@]}" @free --ngpu "${opt[ngpu]}" "${several_gpus[@]}" \
+      @makes "$lm/config.yaml"
   fi
-  py "${task}_train" "${args[@]}" "${decoder_conf[@]}" "${speech_args[@]}" --output_dir "$experiment" \
-    --seed "${opt[seed]}" --resume true "${train_args[@]}" \
-    :: --ngpu "${opt[ngpu]}" "${gpu_args[@]}"
-  makes "$experiment/config.yaml" # not the model: a mistyped name must not train again
-}
 
-models_of() { (cd "$1" && find . -name '*.pth' ! -name checkpoint.pth | sed 's/^..//' | sort | xargs); }
-
-decode() { # stage 12: SET
-  local gpu=0
-  if [[ ${opt[gpu_inference]} == true ]]; then gpu=1; fi
-  after "${opt[dumpdir]}" "$decoded_from.$1"
-  if [[ -e $experiment/config.yaml && ! -e $experiment/$model ]]; then
-    if [[ ! -v option_given[inference_${task}_model] ]]; then
-      fail "$experiment has no $model: its training (stage 11) is not finished"
-    fi
-    fail "--inference_${task}_model: $experiment has no $model; its models: $(models_of "$experiment")"
-  fi
-  reads "$experiment/config.yaml" "$experiment/$model" "${opt[inference_config]}"
-  # seconds are compared
-  record+="threads $OMP_NUM_THREADS"$'\n'
-  fuse
-  py "${task}_inference" --config "${opt[inference_config]}" "${batch_args[@]}" \
-    --ngpu "$gpu" --data_path_and_name_and_type "$(tested "$1")/$input" \
-    --"${task}_train_config" "$experiment/config.yaml" \
-    --"${task}_model_file" "$experiment/$model" "${fusion[@]}" --output_dir "$decoding/$1" "${inference_args[@]}"
-  makes "$decoding/$1/text" "$decoding/$1/efficiency.json"
-}
-
-score() { # stage 13
-  local set ref
-  for set in "${test_sets[@]}"; do
-    ref=$(tested "$set")/${text_file[text]}
-    reads "$ref" "$decoding/$set/text" "$decoding/$set/efficiency.json"
-    py "$scorer" --ref "$ref" --hyp "$decoding/$set/text" "${score_args[@]}" --out "$decoding/$set/$score_dir"
-    makes "$decoding/$set/$score_dir/result.json"
-  done
-}
-
-tabulate() { # stage 13, of all that was scored
-  reads "${opt[expdir]}/${task}_"*/*/*/"$score_dir"/result.json
-  py compare "${opt[expdir]}" --corpus "$corpus" --out "${opt[expdir]}/RESULTS.md"
-  makes "${opt[expdir]}/RESULTS.md"
-}
-
-# wanted NUMBER: between --stage and --stop_stage, and not skipped.
-wanted() {
-  local skip
-  case $1 in [1-5]) skip=data_prep ;; 12 | 13) skip="eval" ;; *) skip=train ;; esac
-  (($1 >= opt[stage] && $1 <= opt[stop_stage])) && [[ ${opt[skip_$skip]} == false ]]
-}
-
-# redone NUMBER: --stage was given, so that even a finished stage is done again.
-redone() { [[ -v option_given[stage] ]] && (($1 >= opt[stage])); }
-
-run_speech_stages() {
-  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set
-  if wanted 2 && ((${#factors[@]})); then
-    run_unit 2 "speed perturbation" "$data" perturb
-  elif wanted 2; then
-    echo "stage 2: speed perturbation: not asked for (--speed_perturb_factors)"
-  fi
-  if wanted 3; then
-    for set in "$train" "$valid"; do run_unit "3.$set" "format $set" "$dump" format "$set" "$raw/org"; done
-    for set in "${test_sets[@]}"; do
-      if [[ $(tested "$set") == "$raw/$set" ]]; then run_unit "3.$set" "format $set" "$dump" format "$set" "$raw"; fi
-    done
-  fi
-  if wanted 4; then
-    for set in "$train" "$valid"; do run_unit "4.$set" "filter $set" "$dump" filter "$set"; done
-  fi
-}
-
-run_stages() {
-  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set text
-  if wanted 1; then run_unit "$prepared" "data preparation" "$data" prepare; fi
-  if ((${#speech[@]})); then
-    run_speech_stages
-  elif wanted 2; then
-    echo "stages 2-4: speech: there is none"
-  fi
-  if wanted 5; then
-    for text in "${vocabularies[@]}"; do run_unit 5 "units of $text" "${units[$text]}" make_tokens "$text"; done
-    if ! ((${#speech[@]})); then
-      for set in "$train" "$valid" "${test_sets[@]}"; do run_unit "5.$set" "cut $set" "$dump" cut_articles "$set"; done
-    fi
-  fi
-  lm_stages
-  if wanted 9; then echo "stage 9: n-gram language model: not used by this recipe"; fi
-  if wanted 10; then echo "stage 10: statistics: not used by this recipe"; fi
-  if wanted 11 && [[ ${opt[pretrain_asr]-false} == true ]]; then pretrain; fi
-  if wanted 11; then run_unit 11 training "$experiment" train_model; fi
-  if wanted 12; then
-    for set in "${test_sets[@]}"; do run_unit "12.$set" "decoding $set" "$decoding" decode "$set"; done
-  fi
-  if wanted 13; then
-    run_unit 13 scoring "$decoding" score
-    run_unit 13.table comparison "${opt[expdir]}" tabulate
-    cat "${opt[expdir]}/RESULTS.md"
+  if wanted 8; then
+    unit "8.$set" "perplexity of $set" "$lm/perplexity_$set" @reads "$(tested "$set")/${text_file[text]}" \
+      @model "${fused_model[@]}" \
+      @runs lm_perplexity --data_path_and_name_and_type "$(tested "$set")/${text_file[text]},text,text" \
+      --train_config "$lm/config.yaml" --model_file "$lm_model" --output_dir "$lm/perplexity_$set" \
+      @free --ngpu "$inference_ngpu" @makes "$lm/perplexity_$set/ppl"
+    echo "stage 8: perplexity of $set: $(cat "$lm/perplexity_$set/ppl") a unit"
   fi
 }

@@ -212,6 +212,10 @@ class Settings:
             values["ngpu"] = "1" if found else "0"
         if not values["gpu_inference"]:
             values["gpu_inference"] = "true" if int(values["ngpu"]) else "false"
+        self.names["inference_ngpu"] = str(int(self.options.is_true("gpu_inference")))
+        self.names["several_gpus"] = []
+        if int(values["ngpu"]) > 1:
+            self.names["several_gpus"] = ["--multiprocessing_distributed", "true"]
         cores = str(_cores())
         values["nj"] = values["nj"] or cores
         threads = self.environment.get("OMP_NUM_THREADS") or cores
@@ -221,6 +225,7 @@ class Settings:
         """Name its folders; its part of the decoding's name."""
         options, names = self.options, self.names
         names.update(lm="", lm_model="", lm_stats="", lm_args=options.words("lm_args"))
+        names.update(fusion=[], fused_model=[], lm_train=[], lm_valid=[], lm_reads=[])
         if not options.is_true("use_lm"):
             return ""
         of = Path(names["units"]["text"]).name + self.differing("tgt_lang")
@@ -234,7 +239,26 @@ class Settings:
         lm = names["lm"] = f"{options['expdir']}/lm_{options['lm_tag'] or lm}"
         names["lm_model"] = f"{lm}/{options['inference_lm']}"
         short_enough(lm, "lm_tag")
+        names["fusion"] = ["--lm_train_config", f"{lm}/config.yaml"]
+        names["fusion"] += ["--lm_file", names["lm_model"]]
+        names["fused_model"] = ["inference_lm", lm, options["inference_lm"]]
+        self._settle_texts()
         return f"_{Path(lm).name}_{options['inference_lm'].removesuffix('.pth')}"
+
+    def _settle_texts(self) -> None:
+        """Say what the language model is trained and validated on."""
+        options, names = self.options, self.names
+        file = names["text_file"]["text"]
+        # not the perturbed set, which repeats its texts
+        train = f"{options['datadir']}/{names['unperturbed']}/{file}"
+        valid = f"{options['datadir']}/{options['valid_set']}/{file}"
+        names["lm_train"], names["lm_valid"] = ["--text", train], ["--text", valid]
+        if options["lm_train_text"]:
+            names["lm_train"] += ["--lines", options["lm_train_text"]]
+        if options["lm_dev_text"]:
+            names["lm_valid"] = ["--lines", options["lm_dev_text"]]
+        given = [*names["lm_train"], *names["lm_valid"]]
+        names["lm_reads"] = [word for word in given if not word.startswith("--")]
 
 
 def tidy(*words: str) -> str:

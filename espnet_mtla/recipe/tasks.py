@@ -15,9 +15,8 @@ def describe(task: str, options: Options) -> dict:
         whose units are made; others share a folder with one of them. ``speech`` is what
         is heard in training, if anything, ``input`` what is decoded; both are ESPnet's
         file, name and type. The files ``shapes`` say how long everything is, and so how
-        much fits into a batch. The stages ``trained_from`` and ``decoded_from`` leave
-        the data of training and of decoding in the dump. What ends in ``_args`` or
-        ``_opts`` are words of commands.
+        much fits into a batch. What ends in ``_args`` or ``_opts`` are words of
+        commands.
     """
     language = options.values.get("tgt_lang")
     found = {
@@ -31,8 +30,6 @@ def describe(task: str, options: Options) -> dict:
             "speech": [],
             "input": "src_text,src_text,text",
             "shapes": ["src_text_shape", "text_shape"],
-            "trained_from": "5",
-            "decoded_from": "5",
             "speech_args": [],
         }
     else:
@@ -41,8 +38,6 @@ def describe(task: str, options: Options) -> dict:
             "speech": [heard],
             "input": heard,
             "shapes": ["utt2num_samples"],
-            "trained_from": "4",
-            "decoded_from": "3",
             "speech_args": [
                 *("--normalize", options["feats_normalize"]),
                 *("--frontend_conf", f"fs={options['fs']}"),

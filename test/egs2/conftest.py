@@ -18,6 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_PYTHON = r"""#!/usr/bin/env bash
+if [[ $2 == espnet_mtla.recipe.* ]]; then exec "$REAL_PYTHON" "$@"; fi
 command=${2#espnet_mtla.bin.}
 shift 2
 if [[ $command == check_recipe ]]; then # before all stages, and no part of them
@@ -25,29 +26,37 @@ if [[ $command == check_recipe ]]; then # before all stages, and no part of them
   if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
   exit
 fi
-printf '%s' "$command" >>"$CALLS"
-printf ' %s' "$@" >>"$CALLS"
-echo >>"$CALLS"
+echo "$command $*" >>"$CALLS" # in one piece: several runs write
 if [[ -e $FAULTS/$command ]]; then
   . "$FAULTS/$command"
 fi
+# what a command makes is another when its options or its inputs are, but for processes and devices
+made_of=$(
+  while (($#)); do
+    case $1 in --out | --output_dir | --nj | --ngpu | --multiprocessing_distributed | --gpu_inference) shift ;; *)
+      echo "$1"
+      if [[ -f ${1%%,*} ]]; then cat "${1%%,*}"; elif [[ -f $1/wav.scp ]]; then cat "$1"/[!.]*; elif [[ -f $1/made ]]; then cat "$1/made"; fi ;;
+    esac
+    shift
+  done 2>/dev/null | cksum
+)
 out=''
 while (($#)); do
   case $1 in --out | --output_dir) out=$2 ;; --tgt_lang) tgt_lang=$2 ;; esac
   shift
 done
 mkdir -p "$(dirname "$out")"
-touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command" >"$f"; done; }
+touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command $made_of" >"$f"; done; }
 case $command in
   make_mini) touch_all "$out/made" ;;
-  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}."en-$tgt_lang"/wav.scp ;;
-  prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,dev_clean}/wav.scp ;;
-  prepare_slurp) touch_all "$out"/{train,devel}/wav.scp ;;
-  prepare_ami) touch_all "$out"/ihm_{train,dev}/wav.scp ;;
+  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}."en-$tgt_lang"/{wav.scp,text.tc."$tgt_lang",text.lc.rm.en} ;;
+  prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,{dev,test}_{clean,other}}/{wav.scp,text} ;;
+  prepare_slurp) touch_all "$out"/{train,devel,test}/wav.scp ;;
+  prepare_ami) touch_all "$out"/ihm_{train,dev,eval}/wav.scp ;;
   prepare_xsum) touch_all "$out"/{train,validation,test}/{text,src_text} ;;
   cut_text) touch_all "$out"/{text,src_text} ;;
-  perturb_speed) touch_all "$out/wav.scp" ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr},text.lc.rm.en} ;;
+  perturb_speed) touch_all "$out"/{wav.scp,text} ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr,ja,zh},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.{ave,best}.pth}
@@ -108,6 +117,7 @@ class Recipe:
         self.env = {k: v for k, v in os.environ.items() if k != "ESPNET_MTLA_VENV"}
         self.env.update(
             PATH=f"{tmp}/bin:{os.environ['PATH']}",
+            REAL_PYTHON=sys.executable,
             CALLS=str(self.calls_file),
             FAULTS=str(self.faults),
         )

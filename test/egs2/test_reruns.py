@@ -49,7 +49,7 @@ def test_a_changed_option_reruns_what_depends_on_it(finished, options, first):
 )
 def test_a_changed_file_reruns_what_depends_on_it(finished, file, first):
     with open(finished.dir / file, "a") as f:
-        f.write("seed: 3\n")
+        f.write("grad_clip: 3\n")
     finished.ok()
     assert finished.commands == finished.rest(first)
 
@@ -103,8 +103,51 @@ def test_a_training_cut_short_goes_on(recipe):
     assert not (recipe.dir / "exp/mini/.old").exists()
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        ("max_epoch: 3", []),
+        ("max_epoch: 1", ["--st_tag", "st_mini", "--st_args", "--max_epoch 4"]),
+    ],
+)
+def test_a_training_goes_on_for_more_epochs(recipe, config, options, stopped):
+    tag = options[:2]
+    recipe.ok(*tag)
+    exp = recipe.dir / ("exp/mini/st_st_mini" if tag else EXP)
+    if stopped:  # in the further epochs, then edited again
+        fault = recipe.faults / "st_train"
+        fault.write_text("exit 3")
+        assert recipe.run(*tag, "--st_args", "--max_epoch 2").returncode == 1
+        fault.unlink()
+    (recipe.dir / "conf/train_st_mini.yaml").write_text(f"{config}\n")
+    recipe.ok(*options)
+    assert recipe.commands[0] == "st_train"
+    if not stopped or tag:
+        assert (exp / "checkpoint.pth").read_text() == "trained\ntrained\n"
+    assert not (recipe.dir / "exp/mini/.old").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["max_epoch: 1\nnum_workers: 7\n", "log_interval: 3\nmax_epoch: 1\n# words\n"],
+)
+def test_what_no_model_learns_from_is_no_reason_to_train(finished, text):
+    (finished.dir / "conf/train_st_mini.yaml").write_text(text)
+    finished.ok()
+    assert finished.calls == []
+
+
+def test_data_that_were_read_again_are_trained_on(finished):
+    """By another run, which stopped half-way."""
+    finished.ok("--num_train", "41", "--stage", "1", "--stop_stage", "1")
+    finished.ok("--num_train", "41")
+    assert finished.commands == finished.rest("format_wav_scp")
+    assert len(list((finished.dir / "exp/mini/.old").iterdir())) == 1
+
+
 def test_a_training_with_other_options_starts_afresh_and_keeps_the_old(finished):
-    (finished.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\n")
+    (finished.dir / "conf/train_st_mini.yaml").write_text("max_epoch: 2\noptim: sgd\n")
     done = finished.ok()
     assert (finished.dir / EXP / "checkpoint.pth").read_text() == "trained\n"
     (old,) = (finished.dir / "exp/mini/.old").iterdir()

@@ -1,0 +1,329 @@
+"""Runs one unit of a recipe's work: its log, lock and stamp; done, gone on with, put aside.
+
+    python -m espnet_mtla.recipe.unit NUMBER[.PART] TITLE FOLDER WORD ...
+
+The log is ``FOLDER/logs/stage_NUMBER.PART.log``, the stamp lies beside it. Words behind
+
+- ``@reads`` are files and folders that the work depends on: it is done again when what is
+  in them is another (of a folder, in the files that lie directly in it);
+- ``@makes`` are files that are there afterwards;
+- ``@runs`` are a command of :mod:`espnet_mtla.bin` and its arguments, of which those behind
+  ``@free`` (processes, devices) do not change what comes out; there may be several;
+- ``@trains`` are such a command that trains: it goes on where it was cut short, or where
+  more epochs are asked for; one that would learn something else is begun anew, and the
+  old one put aside;
+- ``@also`` are facts that the work depends on besides;
+- ``@model`` are an option, a folder and a name: the work reads that model of a training;
+  the option, if it is not empty, is the one by which a user chose it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from espnet_mtla.errors import InputError
+
+KEYWORDS = ("@reads", "@makes", "@runs", "@trains", "@free", "@also", "@model")
+
+
+class Stopped(BaseException):
+    """A signal asks to end; its number."""
+
+
+class Unit:
+    """One unit, in the folder of its recipe.
+
+    Args:
+        argv: see the module's head.
+    """
+
+    def __init__(self, argv: Sequence[str]):
+        self.name, self.title, folder, *words = argv
+        self.number = self.name.partition(".")[0]
+        self.folder = Path(folder)
+        self.log = self.folder / "logs" / f"stage_{self.name}.log"
+        self.stamp = self.folder / "logs" / f".stage_{self.name}"
+        self.reads: list[str] = []
+        self.makes: list[str] = []
+        self.also: list[str] = []
+        self.model: list[str] = []
+        self.commands: list[list[str]] = []
+        self.counted: list[list[str]] = []
+        self.trains = False
+        keyword = ""
+        for word in words:
+            if word in KEYWORDS:
+                keyword = word
+                if word in ("@runs", "@trains"):
+                    self.commands.append([])
+                    self.counted.append([])
+                    self.trains = word == "@trains"
+            elif keyword in ("@reads", "@makes", "@also", "@model"):
+                getattr(self, keyword[1:]).append(word)
+            else:
+                self.commands[-1].append(word)
+                if keyword != "@free":
+                    self.counted[-1].append(word)
+
+        for _, training, model in self._models():
+            self.reads[:0] = [f"{training}/config.yaml", f"{training}/{model}"]
+
+    def _models(self) -> list[tuple[str, str, str]]:
+        return list(zip(*(self.model[i::3] for i in range(3))))
+
+    def _check_models(self) -> None:
+        """Refuse a model that a training does not have, with those that it has."""
+        for option, training, model in self._models():
+            folder = Path(training)
+            if (folder / model).exists() or not (folder / "config.yaml").exists():
+                continue
+            if not option:
+                raise InputError(
+                    f"{training} has no {model}: its training (stage 11) is not finished"
+                )
+            there = sorted(
+                path.relative_to(folder).as_posix()
+                for path in folder.rglob("*.pth")
+                if path.name != "checkpoint.pth"
+            )
+            raise InputError(
+                f"--{option}: {training} has no {model}; its models: {' '.join(there)}"
+            )
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+        return f"stage {self.number} ({self.title})"
+
+    def say(self, text: str) -> None:
+        """Print a line of the run's own."""
+        print(f"stage {self.number}: {text}", flush=True)
+
+    def key(self) -> tuple[str, int | None]:
+        """Return what tells this work from another, and the epochs of a training."""
+        epochs = None
+        counted: list = self.counted
+        if self.trains:
+            counted, epochs = learnt(self.counted[0])
+        inputs = {name: digest(Path(name)) for name in self.reads}
+        record = json.dumps([counted, inputs, self.also], sort_keys=True)
+        return hashlib.sha256(record.encode()).hexdigest(), epochs
+
+    def missing(self) -> str | None:
+        """Return a file that it should have made and is not there."""
+        return next((name for name in self.makes if not Path(name).exists()), None)
+
+    def run(self, python: str, redo: bool) -> None:
+        """Do the work, unless it is done.
+
+        Args:
+            python: which runs the commands.
+            redo: do it again although it is done.
+
+        Raises:
+            InputError: it failed; the line says why, and where its log is.
+        """
+        begin = time.monotonic()
+        self._check_models()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(self.stamp, os.O_RDWR | os.O_CREAT, 0o666), "r+") as lock:
+            self._take(lock)
+            key, epochs = self.key()
+            state, old, trained = self._stamped()
+            enough = epochs is None or (trained or 0) >= epochs
+            if (
+                not redo
+                and (state, old) == ("done", key)
+                and enough
+                and not self.missing()
+            ):
+                self.say(f"{self.title}: done already")
+                return
+            goes_on = old == key and (state == "began" or not enough)
+            if (
+                self.trains
+                and not goes_on
+                and (self.folder / "checkpoint.pth").exists()
+            ):
+                self._put_aside()
+            self._write("began", key, epochs)
+            self.say(f"{self.title} ... (log: {self.log})")
+            self._run_commands(python, lock.fileno())
+            if self.missing():
+                raise InputError(
+                    f"{self.where} failed: it made no {self.missing()}; see {self.log}"
+                )
+            self._write("done", key, epochs)
+        self.say(f"{self.title}: {time.monotonic() - begin:.0f} s")
+        if (
+            int(self.number) <= 5
+        ):  # what preparation counts and drops is for users to see
+            for line in self.log.read_text("utf-8", "replace").splitlines():
+                if not line.startswith("#"):
+                    print(f"  {line}", flush=True)
+
+    def _take(self, lock) -> None:
+        """Two runs (two decoders, say) share data: the second waits, then finds it done."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.say(f"waiting for another run.sh that is in {self.title}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def _stamped(self) -> tuple[str, str, int | None]:
+        with suppress(ValueError, KeyError, TypeError):
+            stamp = json.loads(self.stamp.read_text())
+            return stamp["state"], stamp["key"], stamp["epochs"]
+        return "", "", None
+
+    def _write(self, state: str, key: str, epochs: int | None) -> None:
+        # In place: the file that is locked stays. In one call and of one length, so that
+        # a kill leaves the old text or the new.
+        text = json.dumps({"state": state, "key": key, "epochs": epochs}).ljust(255)
+        stamp = os.open(self.stamp, os.O_WRONLY)
+        os.pwrite(stamp, f"{text}\n".encode(), 0)
+        os.close(stamp)
+
+    def _put_aside(self) -> None:
+        """Keep a training that learnt something else, in a folder of its own."""
+        name = f"{self.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+        old = self.folder.parent / ".old" / name
+        old.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.rename(old)
+        self.stamp.parent.mkdir(parents=True)
+        its = old / "logs" / self.stamp.name
+        text = its.read_bytes()
+        try:
+            # this run holds the stamp's lock: the same file stays, what moved gets a copy
+            os.link(its, self.stamp)
+        except FileExistsError:
+            raise InputError(
+                f"{self.where}: the model is in {old}, but another run.sh has begun: run "
+                "again"
+            ) from None
+        its.unlink()
+        its.write_bytes(text)
+        self.say(f"training anew; the model trained before is kept in {old}")
+
+    def _run_commands(self, python: str, lock: int) -> None:
+        with open(self.log, "w") as log:
+            for missing in (name for name in self.reads if not Path(name).exists()):
+                log.write(
+                    f"error: {missing} is missing: run the earlier stages first\n"
+                )
+                log.flush()
+                self._fail(1)
+            for command, *arguments in self.commands:
+                words = [python, "-m", f"espnet_mtla.bin.{command}", *arguments]
+                log.write(f"# {shlex.join(words)}\n")
+                log.flush()
+                status = run_group(words, log, lock)
+                if status:
+                    self._fail(status)
+
+    def _fail(self, status: int) -> None:
+        found = re.findall(
+            r"^(?:.*[^A-Za-z\n])?error: .*$|^[A-Za-z0-9_.]+(?:Error|Exception)(?::.*)?$",
+            self.log.read_text("utf-8", "replace"),
+            flags=re.MULTILINE,
+        )
+        reason = f": {found[-1]}" if found else ""
+        if status < 0:
+            reason = f": killed by signal {-status}"
+        raise InputError(f"{self.where} failed{reason}; see {self.log}")
+
+
+def run_group(words: Sequence[str], log, lock: int) -> int:
+    """Run a command in a process group of its own, all of which a signal ends.
+
+    Args:
+        words: of the command.
+        log: file of all that it prints.
+        lock: descriptor that it holds too, so that one that outlives us keeps the lock.
+
+    Returns:
+        Its exit status, negative when a signal ended it.
+    """
+    child = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=[lock],
+    )
+    try:
+        return child.wait()
+    except Stopped:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        child.wait()
+        raise
+
+
+def digest(path: Path) -> str:
+    """Return a hash of what is in a file, or in those that lie directly in a folder."""
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
+        inside = [(p.name, digest(p)) for p in files]
+        return hashlib.sha256(repr(inside).encode()).hexdigest()
+    if not path.exists():
+        return "missing"
+    found = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(2**20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def learnt(command: Sequence[str]) -> tuple[list, int | None]:
+    """Return what decides what a training learns, and for how many epochs.
+
+    Args:
+        command: of training, with ESPnet's options.
+    """
+    from espnet_mtla.config import NOT_TRAINING, merged_config, overlaid, take_option
+
+    name, *words = command
+    configs, rest = take_option("config", words)
+    conf = overlaid(merged_config(configs), rest)
+    epochs = conf.pop("max_epoch", None)
+    counts = {k: v for k, v in conf.items() if not k.startswith(NOT_TRAINING)}
+    return [name, counts], epochs if isinstance(epochs, int) else None
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run a unit; the environment says with which Python, and from which stage on anew."""
+
+    def stop(number, _frame):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped(number)
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, stop)
+    unit = Unit(argv)
+    redo_from = os.environ.get("RECIPE_REDO_FROM")
+    redo = bool(redo_from) and int(unit.number) >= int(redo_from)
+    try:
+        unit.run(os.environ["RECIPE_PYTHON"], redo)
+    except InputError as e:
+        sys.exit(f"run.sh: {e}")
+    except Stopped as e:
+        sys.exit(128 + e.args[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
