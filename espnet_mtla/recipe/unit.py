@@ -34,6 +34,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from espnet_mtla.errors import InputError
+from espnet_mtla.recipe.record import digest, learnt
 
 KEYWORDS = ("@reads", "@makes", "@runs", "@trains", "@free", "@also", "@model")
 
@@ -141,7 +142,7 @@ class Unit:
         with open(os.open(self.stamp, os.O_RDWR | os.O_CREAT, 0o666), "r+") as lock:
             self._take(lock)
             key, epochs = self.key()
-            state, old, trained = self._stamped()
+            state, old, trained = self._stamped(key, epochs)
             enough = epochs is None or (trained or 0) >= epochs
             if (
                 not redo
@@ -149,6 +150,7 @@ class Unit:
                 and enough
                 and not self.missing()
             ):
+                self._write("done", key, trained)  # in the place of an older stamp
                 self.say(f"{self.title}: done already")
                 return
             goes_on = old == key and (state == "began" or not enough)
@@ -182,9 +184,17 @@ class Unit:
             self.say(f"waiting for another run.sh that is in {self.title}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
-    def _stamped(self) -> tuple[str, str, int | None]:
+    def _stamped(self, key: str, epochs: int | None) -> tuple[str, str, int | None]:
+        """Return what was stamped last: ``began`` or ``done``, and the work.
+
+        What a version up to 0.2.1 stamped, another hash, is taken for this work: days
+        of training are not begun anew because of an upgrade.
+        """
+        text = self.stamp.read_text()
+        if text.startswith(("began ", "done ")):
+            return text.split()[0], key, epochs
         with suppress(ValueError, KeyError, TypeError):
-            stamp = json.loads(self.stamp.read_text())
+            stamp = json.loads(text)
             return stamp["state"], stamp["key"], stamp["epochs"]
         return "", "", None
 
@@ -271,37 +281,6 @@ def run_group(words: Sequence[str], log, lock: int) -> int:
             os.killpg(child.pid, signal.SIGTERM)
         child.wait()
         raise
-
-
-def digest(path: Path) -> str:
-    """Return a hash of what is in a file, or in those that lie directly in a folder."""
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
-        inside = [(p.name, digest(p)) for p in files]
-        return hashlib.sha256(repr(inside).encode()).hexdigest()
-    if not path.exists():
-        return "missing"
-    found = hashlib.sha256()
-    with open(path, "rb") as f:
-        while block := f.read(2**20):
-            found.update(block)
-    return found.hexdigest()
-
-
-def learnt(command: Sequence[str]) -> tuple[list, int | None]:
-    """Return what decides what a training learns, and for how many epochs.
-
-    Args:
-        command: of training, with ESPnet's options.
-    """
-    from espnet_mtla.config import NOT_TRAINING, merged_config, overlaid, take_option
-
-    name, *words = command
-    configs, rest = take_option("config", words)
-    conf = overlaid(merged_config(configs), rest)
-    epochs = conf.pop("max_epoch", None)
-    counts = {k: v for k, v in conf.items() if not k.startswith(NOT_TRAINING)}
-    return [name, counts], epochs if isinstance(epochs, int) else None
 
 
 def main(argv: Sequence[str]) -> None:

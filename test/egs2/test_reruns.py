@@ -220,3 +220,16 @@ def test_a_result_that_is_gone_leaves_the_table(recipe):
     assert recipe.commands == ["compare"]
     recipe.ok()
     assert recipe.commands == ["score_st", "score_st", "compare"]
+
+
+@pytest.mark.parametrize("state", ["done", "began"])
+def test_what_an_earlier_version_did_is_taken_as_it_is(finished, state):
+    for stamp in finished.root.rglob(".stage_*"):
+        training = stamp.name == ".stage_11"
+        stamp.write_text(f"{state if training else 'done'} {'0' * 64}\n")
+    finished.ok()
+    assert finished.commands == ([] if state == "done" else ["st_train"])
+    checkpoint = finished.dir / EXP / "checkpoint.pth"
+    assert checkpoint.read_text() == "trained\n" * (1 if state == "done" else 2)
+    finished.ok("--st_args", "--optim sgd", "--st_tag", "train_st_mini_mtla")
+    assert finished.commands == finished.rest("st_train")
