@@ -10,4 +10,8 @@ egs2=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$egs2/TEMPLATE/python.sh"
 
 python=$(any_python "$egs2/..")
-PYTHONPATH=$egs2/..${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m espnet_mtla.recipe.reproduce "$egs2" "$@"
+# not with -m, which would look for modules where the user is
+exec "$python" -c 'import sys
+sys.path[0] = sys.argv.pop(1)
+from espnet_mtla.recipe.reproduce import main
+main(sys.argv[1:])' "$egs2/.." "$egs2" "$@"

@@ -3,12 +3,15 @@
 Nothing here imports PyTorch or ESPnet.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import yaml
 
 from espnet_mtla.errors import InputError
 
+APPENDED = r"_conf$|_data_path_and_name_and_type$|_shape_file$|^init_param$"
+"""ESPnet's options that add to what was given before."""
 NOT_TRAINING = (
     *("config", "output_dir", "print_config", "dry_run", "resume", "log_"),
     *("ngpu", "num_workers", "dist", "local_rank", "multiprocessing_distributed"),
@@ -71,7 +74,10 @@ def overlaid(conf: Mapping[str, object], words: Sequence[str]) -> dict:
             none of these is left out.
     """
     merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in conf.items()}
-    for name, values in given(words).items():
+    for name, occurrences in occurring(words).items():
+        values = occurrences[-1]  # the last one counts
+        if re.search(APPENDED, name):
+            values = [value for each in occurrences for value in each]
         pairs = [value.partition("=") for value in values]
         if name.endswith("_conf") and all(equals for _, equals, _ in pairs):
             options = merged.get(name)
@@ -83,16 +89,16 @@ def overlaid(conf: Mapping[str, object], words: Sequence[str]) -> dict:
     return merged
 
 
-def given(words: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values of each option on a command line, by its name."""
-    found: dict[str, list[str]] = {}
+def occurring(words: Sequence[str]) -> dict[str, list[list[str]]]:
+    """Return the values of each option on a command line, each time that it is given."""
+    found: dict[str, list[list[str]]] = {}
     name = None
     for word in words:
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
-            found.setdefault(name, []).extend([value] if equals else [])
+            found.setdefault(name, []).append([value] if equals else [])
         elif name:
-            found[name].append(word)
+            found[name][-1].append(word)
     return found
 
 

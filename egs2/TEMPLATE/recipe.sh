@@ -38,7 +38,7 @@ declare -a lm_args=() lm_train=() lm_valid=() lm_reads=()
 
 settle() { # OPTION...
   local name value reader
-  reader=$(any_python "$root") || exit
+  reader=$(any_python "$root" "$@") || exit
   exec 4>&1
   while IFS= read -rd '' name && IFS= read -rd '' value; do
     printf -v "$name" %s "$value"

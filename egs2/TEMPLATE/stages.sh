@@ -21,7 +21,7 @@ tested() {
 
 run_stages() {
   local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]}
-  local set text part file args more texts_from=$raw/${opt[train_set]}
+  local set text part file args more reads texts_from=$raw/${opt[train_set]}
 
   if wanted 1; then
     args=()
@@ -75,8 +75,11 @@ run_stages() {
       args+=(--"${prefix[$text]}token_list" "${units[$text]}/tokens.txt"
         --"${prefix[$text]}bpemodel" "${units[$text]}/bpe.model" --"${prefix[$text]}token_type" bpe)
     done
+    reads=("${units[@]/%//tokens.txt}" "${units[@]/%//bpe.model}" ${opt[pretrained_asr]:+"${opt[pretrained_asr]}"})
     for part in train valid; do
       set=$raw/${opt[${part}_set]}
+      for file in "${speech[@]%%,*}" "${shapes[@]}"; do reads+=("$set/$file"); done
+      for text in "${texts[@]}"; do reads+=("$set/${text_file[$text]}"); done
       for file in "${speech[@]}"; do args+=("--${part}_data_path_and_name_and_type" "$set/$file"); done
       for file in "${shapes[@]}"; do args+=("--${part}_shape_file" "$set/$file"); done
       for text in "${texts[@]}"; do
@@ -86,8 +89,7 @@ run_stages() {
     if [[ -n ${opt[pretrained_asr]-} ]]; then
       args+=(--init_param "${opt[pretrained_asr]}:encoder:encoder" "${pretrained_args[@]}")
     fi
-    unit 11 training "$experiment" @reads "$raw/$train" "$raw/$valid" "${units[@]/%//tokens.txt}" "${units[@]/%//bpe.model}" \
-      ${opt[pretrained_asr]:+"${opt[pretrained_asr]}"} \
+    unit 11 training "$experiment" @reads "${reads[@]}" \
       @trains "${task}_train" --config "${opt[${task}_config]}" --config "$decoder_config" "${args[@]}" \
       "${decoder_conf[@]}" "${speech_args[@]}" --output_dir "$experiment" --seed "${opt[seed]}" --resume true \
       "${train_args[@]}" @free --ngpu "${opt[ngpu]}" "${several_gpus[@]}" \
@@ -123,7 +125,7 @@ run_stages() {
 }
 
 speech_stages() {
-  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set out
+  local data=${opt[datadir]} dump=${opt[dumpdir]} train=${opt[train_set]} valid=${opt[valid_set]} set out formatted=''
 
   if wanted 2 && ((${#factors[@]})); then
     unit 2 "speed perturbation" "$data" @reads "$data/$unperturbed" \
@@ -135,8 +137,13 @@ speech_stages() {
 
   if wanted 3; then
     for set in "$train" "$valid" "${test_sets[@]}"; do
-      out=$raw/$set # a test set is as it is, the others are filtered in stage 4
-      if [[ $set == "$train" || $set == "$valid" ]]; then out=$raw/org/$set; fi
+      out=$raw/org/$set # stage 4 filters it; a test set stays as it is
+      if [[ ! ($set == "$train" || $set == "$valid") ]]; then
+        out=$raw/$set
+      elif [[ " $formatted " == *" $set "* ]]; then
+        continue # it is a test set besides
+      fi
+      formatted+=" $set"
       unit "3.$set" "format $set" "$dump" @reads "$data/$set" \
         @runs format_wav_scp --data "$data/$set" --out "$out" --fs "${opt[fs]}" --audio_format "${opt[audio_format]}" \
         @free --nj "${opt[nj]}" @makes "$out/wav.scp"
@@ -193,7 +200,7 @@ language_model_stages() {
       args+=("--${part}_data_path_and_name_and_type" "$lm_stats/$part/text,text,text"
         "--${part}_shape_file" "$lm_stats/$part/text_shape.bpe")
     done
-    unit 7 "training of the language model" "$lm" @reads "$lm_stats"/{train,valid} \
+    unit 7 "training of the language model" "$lm" @reads "$lm_stats"/{train,valid}/{text,text_shape.bpe} \
       "${units[text]}/tokens.txt" "${units[text]}/bpe.model" \
       @trains lm_train --config "${opt[lm_config]}" --token_list "${units[text]}/tokens.txt" \
       --bpemodel "${units[text]}/bpe.model" --token_type bpe "${args[@]}" --output_dir "$lm" \

@@ -15,7 +15,7 @@ import yaml
 
 from espnet_mtla import limits
 from espnet_mtla.bin import run
-from espnet_mtla.config import given, merged_config, overlaid
+from espnet_mtla.config import merged_config, occurring, overlaid
 from espnet_mtla.errors import InputError
 from espnet_mtla.variant import VARIANTS
 
@@ -76,7 +76,7 @@ def check_own(name: str, words: Sequence[str], own: Sequence[str]) -> None:
     Raises:
         InputError: one of ``own`` is among them.
     """
-    for option in given(words):
+    for option in occurring(words):
         if option in own:
             raise InputError(f"--{name}: leave out --{option}, run.sh gives it itself")
 
@@ -152,7 +152,7 @@ def check_args(
 
 def origin(paths: Sequence[str], option: str, words: Sequence[str]) -> Callable:
     """Return what names an option and where it was given: by ``option`` or a file."""
-    named = given(words)
+    named = occurring(words)
 
     def where(name: str) -> str:
         by_option = name.split()[0] in named

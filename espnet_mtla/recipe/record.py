@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+TABLES = r"(src_)?text(\.[a-z]+)*(_shape)?|wav\.scp|segments|utt2[a-z_]+|spk2utt|text_shape\.bpe"
+"""Names of what Kaldi and ESPnet have in a data directory, not of what lies beside it."""
+
+
+def tables(path: Path) -> list[Path]:
+    """Return a file itself, or the tables of a data directory."""
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if re.fullmatch(TABLES, p.name))
+    return [path]
+
+
+def written(path: Path) -> float:
+    """Return when a file or the newest of a data directory's tables was written."""
+    times = [file.stat().st_mtime for file in tables(path) if file.exists()]
+    return max(times, default=0.0)
+
 
 def digest(path: Path) -> str:
-    """Return a hash of what is in a file, or in those that lie directly in a folder."""
+    """Return a hash of what is in a file, or in the tables of a data directory."""
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
-        inside = [(p.name, digest(p)) for p in files]
+        inside = [(p.name, digest(p)) for p in tables(path)]
         return hashlib.sha256(repr(inside).encode()).hexdigest()
     if not path.exists():
         return "missing"

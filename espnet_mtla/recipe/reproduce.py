@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.declared import table
 from espnet_mtla.recipe.options import HelpAsked, Options, one_of
+from espnet_mtla.recipe.process import Child, Stopped, heed_signals
 
 OPTIONS = """
 mini  bool  false  make and use small synthetic corpora
@@ -54,7 +54,6 @@ class Reproduction:
         self.options = Options(table(OPTIONS))
         self.options.read(argv)
         self.mini = self.options.is_true("mini")
-        self.child: subprocess.Popen | None = None
         self.failed: list[tuple[str, str]] = []
         self._check()
 
@@ -138,14 +137,10 @@ class Reproduction:
             args += ["--decoder_args", conf.replace(",", " ")]
         what = f"{decoder}, seed {seed}"
         print(f"== {recipe} {what}", flush=True)
-        self.child = subprocess.Popen(
-            [self.egs2 / recipe / "run.sh", *args, "--seed", seed, *self.run_args],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # an interrupt comes from here alone
-        )
-        if self.child.wait():
+        run = self.egs2 / recipe / "run.sh"
+        words = [run, *args, "--seed", seed, *self.run_args]
+        if Child(words, whole=False).wait():
             self.failed.append((recipe, what))
-        self.child = None
 
     def _print_table(self, recipe: str) -> None:
         name = "exp/mini/RESULTS.md" if self.mini else "exp/RESULTS.md"
@@ -161,30 +156,13 @@ class Reproduction:
         sys.stdout.flush()
 
     def end(self) -> None:
-        """End the run that is under way, and say how to go on."""
-        if self.child:
-            self.child.terminate()
-            self.child.wait()
+        """Say how to go on."""
         stages = [word.partition("=")[0] == "--stage" for word in self.run_args]
         again = ", and does --stage again" if any(stages) else ""
         print(
             f"reproduce.sh: interrupted; the same command goes on{again}",
             file=sys.stderr,
         )
-
-
-class Stopped(BaseException):
-    """A signal asks to end; its number."""
-
-
-def stop(number: int, _frame: object) -> None:
-    """Raise :class:`Stopped`, once; a handler of signals."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def read_corpora(name: str, known: Sequence[str]) -> dict[str, str]:
@@ -201,10 +179,10 @@ def read_corpora(name: str, known: Sequence[str]) -> dict[str, str]:
     if not path.is_file():
         raise InputError(f"--corpora: no such file: {name}")
     found: dict[str, str] = {}
-    lines = path.read_text(encoding="utf-8").replace("\r", "").split("\n")
+    lines = path.read_text("utf-8", "surrogateescape").replace("\r", "").split("\n")
     for number, line in enumerate(lines, 1):
-        corpus, _, place = line.strip().partition(" ")
-        place = place.strip()
+        corpus, *rest = line.strip().split(None, 1) or [""]
+        place = rest[0] if rest else ""
         if not corpus or corpus.startswith("#"):
             continue
         if not place:
@@ -224,13 +202,13 @@ def main(argv: Sequence[str]) -> None:
     """Run all, in the folder of recipes that comes first, with the options behind it."""
     try:
         reproduction = Reproduction(Path(argv[0]), argv[1:])
-        for number in SIGNALS:
-            signal.signal(number, stop)
+        heed_signals()
         try:
             reproduction.run()
         except Stopped as e:
             reproduction.end()
-            sys.exit(128 + e.args[0])
+            number = e.args[0]
+            sys.exit(130 if number == signal.SIGINT else 143)
     except HelpAsked:
         print("Usage: reproduce.sh --mini true | --corpora FILE [--name value ...]")
         print(Options(table(OPTIONS)).explained())

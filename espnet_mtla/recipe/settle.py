@@ -86,8 +86,10 @@ def settle(argv: Sequence[str]) -> None:
         print(options.explained())
         return
     settings = Settings(options, task, corpus, folder, started_in, os.environ)
-    with open(3, "w", encoding="utf-8", errors="surrogateescape") as out:
-        out.writelines(f"{name}\0{value}\0" for name, value in variables(settings))
+    with open(3, "wb") as out:
+        out.writelines(
+            os.fsencode(f"{name}\0{value}\0") for name, value in variables(settings)
+        )
 
 
 if __name__ == "__main__":

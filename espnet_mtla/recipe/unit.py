@@ -25,7 +25,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -34,13 +33,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.record import digest, learnt
+from espnet_mtla.recipe.process import Child, Stopped, heed_signals
+from espnet_mtla.recipe.record import digest, learnt, written
 
 KEYWORDS = ("@reads", "@makes", "@runs", "@trains", "@free", "@also", "@model")
-
-
-class Stopped(BaseException):
-    """A signal asks to end; its number."""
 
 
 class Unit:
@@ -142,7 +138,7 @@ class Unit:
         with open(os.open(self.stamp, os.O_RDWR | os.O_CREAT, 0o666), "r+") as lock:
             self._take(lock)
             key, epochs = self.key()
-            state, old, trained = self._stamped(key, epochs)
+            state, old, trained = self._stamped(key)
             enough = epochs is None or (trained or 0) >= epochs
             if (
                 not redo
@@ -184,19 +180,44 @@ class Unit:
             self.say(f"waiting for another run.sh that is in {self.title}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
-    def _stamped(self, key: str, epochs: int | None) -> tuple[str, str, int | None]:
-        """Return what was stamped last: ``began`` or ``done``, and the work.
+    def _stamped(self, key: str) -> tuple[str, str, int | None]:
+        """Return what was stamped last: ``began`` or ``done``, the work, its epochs.
 
-        What a version up to 0.2.1 stamped, another hash, is taken for this work: days
-        of training are not begun anew because of an upgrade.
+        What a version up to 0.2.1 stamped, another hash, is this work if its log holds
+        the same commands: days of training are not begun anew because of an upgrade.
         """
         text = self.stamp.read_text()
         if text.startswith(("began ", "done ")):
-            return text.split()[0], key, epochs
+            same, epochs = self._logged()
+            return text.split()[0], key if same else "", epochs
         with suppress(ValueError, KeyError, TypeError):
             stamp = json.loads(text)
             return stamp["state"], stamp["key"], stamp["epochs"]
         return "", "", None
+
+    def _logged(self) -> tuple[bool, int | None]:
+        """Whether an older log is of this work, and the epochs of a training.
+
+        It is not where an input was written after the stamp.
+        """
+        newest = max((written(Path(name)) for name in self.reads), default=0.0)
+        if newest > self.stamp.stat().st_mtime:
+            return False, None
+        from espnet_mtla.config import take_option
+
+        with suppress(OSError, ValueError, InputError):
+            lines = self.log.read_text("utf-8", "surrogateescape").splitlines()
+            logged = [shlex.split(line[1:])[2:] for line in lines if line[:2] == "# "]
+            old = [[c.removeprefix("espnet_mtla.bin."), *words] for c, *words in logged]
+            if not self.trains:
+                return old == self.commands, None
+            (command,) = old
+            name, *words = command
+            config = self.folder / "train.yaml"  # as it was merged then
+            _, rest = take_option("config", words)
+            then, epochs = learnt([name, "--config", str(config), *rest])
+            return then == learnt(self.counted[0])[0], epochs
+        return False, None
 
     def _write(self, state: str, key: str, epochs: int | None) -> None:
         # In place: the file that is locked stays. In one call and of one length, so that
@@ -218,7 +239,7 @@ class Unit:
         try:
             # this run holds the stamp's lock: the same file stays, what moved gets a copy
             os.link(its, self.stamp)
-        except FileExistsError:
+        except OSError:  # it is there again, or there are no hard links
             raise InputError(
                 f"{self.where}: the model is in {old}, but another run.sh has begun: run "
                 "again"
@@ -228,7 +249,7 @@ class Unit:
         self.say(f"training anew; the model trained before is kept in {old}")
 
     def _run_commands(self, python: str, lock: int) -> None:
-        with open(self.log, "w") as log:
+        with open(self.log, "w", errors="surrogateescape") as log:
             for missing in (name for name in self.reads if not Path(name).exists()):
                 log.write(
                     f"error: {missing} is missing: run the earlier stages first\n"
@@ -239,7 +260,9 @@ class Unit:
                 words = [python, "-m", f"espnet_mtla.bin.{command}", *arguments]
                 log.write(f"# {shlex.join(words)}\n")
                 log.flush()
-                status = run_group(words, log, lock)
+                # one that outlives us keeps the lock
+                how = {"stdout": log, "stderr": subprocess.STDOUT, "pass_fds": [lock]}
+                status = Child(words, **how).wait()
                 if status:
                     self._fail(status)
 
@@ -255,44 +278,10 @@ class Unit:
         raise InputError(f"{self.where} failed{reason}; see {self.log}")
 
 
-def run_group(words: Sequence[str], log, lock: int) -> int:
-    """Run a command in a process group of its own, all of which a signal ends.
-
-    Args:
-        words: of the command.
-        log: file of all that it prints.
-        lock: descriptor that it holds too, so that one that outlives us keeps the lock.
-
-    Returns:
-        Its exit status, negative when a signal ended it.
-    """
-    child = subprocess.Popen(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        pass_fds=[lock],
-    )
-    try:
-        return child.wait()
-    except Stopped:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
-        child.wait()
-        raise
-
-
 def main(argv: Sequence[str]) -> None:
     """Run a unit; the environment says with which Python, and from which stage on anew."""
 
-    def stop(number, _frame):
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(number)
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, stop)
+    heed_signals()
     unit = Unit(argv)
     redo_from = os.environ.get("RECIPE_REDO_FROM")
     redo = bool(redo_from) and int(unit.number) >= int(redo_from)

@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_PYTHON = r"""#!/usr/bin/env bash
-if [[ $2 == espnet_mtla.recipe.* ]]; then exec "$REAL_PYTHON" "$@"; fi
+if [[ $1 == -c || $2 == espnet_mtla.recipe.* ]]; then exec "$REAL_PYTHON" "$@"; fi
 command=${2#espnet_mtla.bin.}
 shift 2
 if [[ $command == check_recipe ]]; then # before all stages, and no part of them
@@ -54,9 +54,9 @@ case $command in
   prepare_slurp) touch_all "$out"/{train,devel,test}/wav.scp ;;
   prepare_ami) touch_all "$out"/ihm_{train,dev,eval}/wav.scp ;;
   prepare_xsum) touch_all "$out"/{train,validation,test}/{text,src_text} ;;
-  cut_text) touch_all "$out"/{text,src_text} ;;
+  cut_text) touch_all "$out"/{text,src_text}{,_shape} ;;
   perturb_speed) touch_all "$out"/{wav.scp,text} ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,text,text.entities,text.tc.{de,fr,ja,zh},text.lc.rm.en} ;;
+  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,utt2num_samples,text,text.entities,text.tc.{de,fr,ja,zh},text.lc.rm.en} ;;
   tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
   *_train)
     touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.{ave,best}.pth}

@@ -1,7 +1,10 @@
 """Recipes that fail, are interrupted or are refused (see conftest.py)."""
 
+import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 
 import psutil
@@ -202,3 +205,30 @@ def test_without_an_environment_the_installer_runs_first(recipe):
     done = recipe.run(python=False)
     assert done.returncode == 1 and recipe.calls == []
     assert done.stderr == "install.sh: no Python found\n"
+
+
+def test_a_run_under_nohup_outlives_its_terminal(recipe):
+    pid_file = recipe.root.with_name("pid")
+    fault = recipe.faults / "filter_data"
+    fault.write_text(f"echo $$ >{pid_file}.tmp; mv {pid_file}.tmp {pid_file}; sleep 1")
+    command = ["nohup", recipe.dir / "run.sh", *recipe.options("--stop_stage", "4")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    recipe.calls_file.write_text("")
+    run = subprocess.Popen(command, env=recipe.env, start_new_session=True, **pipes)
+    wait_for(pid_file.exists)
+    os.killpg(run.pid, signal.SIGHUP)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, out
+    assert recipe.commands[-1] == "filter_data"
+
+
+def test_a_python_that_is_named_is_enough(recipe):
+    """Where no other one is found."""
+    tools = recipe.root.with_name("tools")
+    tools.mkdir()
+    for name in ("bash", "dirname", "cat", "env", "mkdir", "cksum", "sed", "touch"):
+        (tools / name).symlink_to(shutil.which(name))
+    recipe.env["PATH"] = str(tools)
+    done = recipe.run("--stop_stage", "1")
+    assert done.returncode == 0, done.stderr
+    assert recipe.commands == ["make_mini", "prepare_must_c"]

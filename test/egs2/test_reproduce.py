@@ -329,3 +329,17 @@ def test_with_the_real_driver_it_goes_on_where_it_was(recipe):
     ]
     assert "temporal_stride=3" in recipe.call("st_train")
     assert run().returncode == 0 and recipe.calls == []
+
+
+def test_modules_of_where_the_user_is_are_not_read(reproduce, tmp_path):
+    for name in ("dataclasses", "select", "espnet_mtla"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('another')")
+    code, out, err = reproduce.run("--help", cwd=tmp_path)
+    assert (code, err) == (0, "") and out[0].startswith("Usage: reproduce.sh")
+
+
+def test_corpora_may_stand_behind_tabs(reproduce, tmp_path):
+    (tmp_path / "corpora.txt").write_text(f"xsum\t{tmp_path}\n")
+    given = ["--corpora", "corpora.txt", "--recipes", "xsum/sum1", "--decoders", "mha"]
+    assert reproduce.run(*given, cwd=tmp_path)[0] == 0
+    assert reproduce.calls == [f"xsum/sum1 --xsum {tmp_path} --decoder mha --seed 1"]

@@ -222,14 +222,77 @@ def test_a_result_that_is_gone_leaves_the_table(recipe):
     assert recipe.commands == ["score_st", "score_st", "compare"]
 
 
-@pytest.mark.parametrize("state", ["done", "began"])
-def test_what_an_earlier_version_did_is_taken_as_it_is(finished, state):
-    for stamp in finished.root.rglob(".stage_*"):
+def stamped_by_an_earlier_version(recipe, state):
+    """Of the training; all else was done."""
+    for stamp in recipe.root.rglob(".stage_*"):
         training = stamp.name == ".stage_11"
         stamp.write_text(f"{state if training else 'done'} {'0' * 64}\n")
+    (recipe.dir / EXP / "train.yaml").write_text("decoder: mtla\nmax_epoch: 1\n")
+
+
+@pytest.mark.parametrize("state", ["done", "began"])
+def test_what_an_earlier_version_did_is_not_done_again(finished, state):
+    stamped_by_an_earlier_version(finished, state)
     finished.ok()
-    assert finished.commands == ([] if state == "done" else ["st_train"])
+    assert finished.commands == ([] if state == "done" else finished.rest("st_train"))
     checkpoint = finished.dir / EXP / "checkpoint.pth"
     assert checkpoint.read_text() == "trained\n" * (1 if state == "done" else 2)
-    finished.ok("--st_args", "--optim sgd", "--st_tag", "train_st_mini_mtla")
+    more = finished.dir / "conf/train_st_mini.yaml"
+    more.write_text("max_epoch: 1\noptim: sgd\n")
+    finished.ok()
     assert finished.commands == finished.rest("st_train")
+
+
+@pytest.mark.parametrize("state", ["done", "began"])
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        (["--num_train", "41"], "make_mini"),
+        (["--max_wav_duration", "20.5"], "filter_data"),
+        ([], "st_train"),
+    ],
+)
+def test_an_earlier_version_s_other_work_is_done_again(finished, state, options, first):
+    stamped_by_an_earlier_version(finished, state)
+    if first == "st_train":
+        (finished.dir / "conf/train_st_mini.yaml").write_text(
+            "max_epoch: 1\noptim: sgd\n"
+        )
+    finished.ok(*options)
+    assert finished.commands == finished.rest(first)
+    assert len(list((finished.dir / "exp/mini/.old").iterdir())) == 1
+
+
+def test_what_lies_beside_the_data_is_no_reason_to_train(finished):
+    for folder in (
+        finished.dir / "dump/mini/raw/train.en-de",
+        finished.dir / "data/mini/dev.en-de",
+    ):
+        (folder / "wav.scp~").write_text("an editor's")
+        (folder / "notes").write_text("mine")
+    finished.ok()
+    assert finished.calls == []
+
+
+def test_the_last_of_repeated_epochs_counts(recipe):
+    recipe.ok("--st_tag", "x", "--st_args", "--max_epoch 3")
+    recipe.ok("--st_tag", "x", "--st_args", "--max_epoch 3 --max_epoch 9")
+    assert recipe.commands[0] == "st_train"
+    assert not (recipe.dir / "exp/mini/.old").exists()
+
+
+def test_a_validation_set_that_is_tested_is_formatted_once(recipe):
+    recipe.ok(
+        "--test_sets",
+        "dev.en-de",
+        "--stage",
+        "3",
+        "--stop_stage",
+        "3",
+        "--skip_data_prep",
+        "true",
+    )
+    recipe.ok(
+        "--test_sets", "dev.en-de tst-HE.en-de", "--stage", "1", "--stop_stage", "3"
+    )
+    assert recipe.commands.count("format_wav_scp") == 3
