@@ -10,7 +10,7 @@ from espnet_mtla.errors import InputError
 
 # Threads that wait for work spin before they sleep. GNU OpenMP, PyTorch's on Linux, lets
 # them spin for milliseconds, in which other processes of a busy machine get nothing done
-# (docs/training.md). It reads this when PyTorch is imported.
+# (egs2/README.md). It reads this when PyTorch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
