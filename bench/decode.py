@@ -27,11 +27,12 @@ from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 from espnet_mtla.decoder.graph import CAPTURES
 from espnet_mtla.errors import InputError
+from espnet_mtla.variant import VARIANTS
 
 CONTENDERS_HELP = (
     "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
     "its search), on a GPU plain:V (ours without the parts for GPUs), plain+kernel:V, "
-    "plain+graph:V; V is mha, mqa, gqa, mla or mtla<s>"
+    f"plain+graph:V; V is {', '.join(VARIANTS)} or mtla<s>"
 )
 
 

@@ -74,6 +74,11 @@ class Reproduction:
         for seed in self.seeds:
             if not re.fullmatch(r"0|[1-9][0-9]*", seed):
                 raise InputError(f"--seeds: '{seed}' is no whole number")
+        known = sorted(
+            run.parent.relative_to(self.egs2).as_posix()
+            for run in self.egs2.glob("*/*/run.sh")
+        )
+        corpora = list(dict.fromkeys(name.partition("/")[0] for name in known))
         for word in self.run_args:
             name = word.partition("=")[0]
             if name == "--expdir":
@@ -83,10 +88,17 @@ class Reproduction:
                 )
             if name == "--seed":
                 raise InputError("--run_args: give --seeds in the place of --seed")
-        known = sorted(
-            run.parent.relative_to(self.egs2).as_posix()
-            for run in self.egs2.glob("*/*/run.sh")
-        )
+            own = (
+                "--decoder",
+                "--decoder_args",
+                "--mini",
+                *(f"--{c}" for c in corpora),
+            )
+            # one name for all decoders would put each of them aside for the next
+            if name in own or re.fullmatch(r"--(asr|st|slu|mt)_tag", name):
+                raise InputError(
+                    f"--run_args: leave out {name}: reproduce.sh gives it itself"
+                )
         for recipe in self.recipes:
             one_of("--recipes: no recipe", recipe, known)
         conf = self.egs2.parent / "conf/decoder"
@@ -95,7 +107,6 @@ class Reproduction:
             one_of("--decoders: no decoder", decoder.partition(":")[0], decoders)
         if self.mini:
             return
-        corpora = list(dict.fromkeys(name.partition("/")[0] for name in known))
         self.corpora = read_corpora(options["corpora"], corpora)
         for recipe in self.recipes:
             corpus = recipe.partition("/")[0]

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet_mtla.variant import VARIANTS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_PYTHON = r"""#!/usr/bin/env bash
@@ -101,7 +103,7 @@ class Recipe:
             copy.write_text("max_epoch: 1\n")
         decoders = self.root / "conf/decoder"
         decoders.mkdir(parents=True)
-        for variant in ("mha", "mqa", "gqa", "mla", "mtla"):
+        for variant in VARIANTS:
             (decoders / f"{variant}.yaml").write_text(f"decoder: {variant}\n")
         self.python = tmp / "bin/python"
         self.python.parent.mkdir()

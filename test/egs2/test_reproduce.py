@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+DECODERS = sorted(path.stem for path in (ROOT / "conf/decoder").glob("*.yaml"))
 
 FAKE_RUN = r"""#!/usr/bin/env bash
 here=$(cd "$(dirname "$0")" && pwd)
@@ -225,7 +226,7 @@ def test_an_interrupt_reaches_the_recipe_and_ends_all(
             ["--mini", "true", "--decoders", "mha mtlas:temporal_stride=3"],
             (
                 "--decoders: no decoder 'mtlas' (did you mean 'mtla'?); there are:"
-                " gqa mha mla mqa mtla"
+                f" {' '.join(DECODERS)}"
             ),
         ),
         (
@@ -239,6 +240,13 @@ def test_an_interrupt_reaches_the_recipe_and_ends_all(
         (
             ["--mini", "true", "--run_args", "--seed 2"],
             "--run_args: give --seeds in the place of --seed",
+        ),
+        *(
+            (
+                ["--mini", "true", "--run_args", f"--{name} x"],
+                f"--run_args: leave out --{name}: reproduce.sh gives it itself",
+            )
+            for name in ("decoder", "decoder_args", "mini", "xsum", "st_tag")
         ),
         *(
             (
