@@ -73,7 +73,6 @@ class Unit:
                 self.commands[-1].append(word)
                 if keyword != "@free":
                     self.counted[-1].append(word)
-
         for _, training, model in self._models():
             self.reads[:0] = [f"{training}/config.yaml", f"{training}/{model}"]
 
@@ -140,12 +139,8 @@ class Unit:
             key, epochs = self.key()
             state, old, trained = self._stamped(key)
             enough = epochs is None or (trained or 0) >= epochs
-            if (
-                not redo
-                and (state, old) == ("done", key)
-                and enough
-                and not self.missing()
-            ):
+            done = (state, old) == ("done", key) and enough and not self.missing()
+            if done and not redo:
                 self._write("done", key, trained)  # in the place of an older stamp
                 self.say(f"{self.title}: done already")
                 return
@@ -165,9 +160,8 @@ class Unit:
                 )
             self._write("done", key, epochs)
         self.say(f"{self.title}: {time.monotonic() - begin:.0f} s")
-        if (
-            int(self.number) <= 5
-        ):  # what preparation counts and drops is for users to see
+        # what preparation counts and drops is for users to see
+        if int(self.number) <= 5:
             for line in self.log.read_text("utf-8", "replace").splitlines():
                 if not line.startswith("#"):
                     print(f"  {line}", flush=True)
