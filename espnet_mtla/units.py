@@ -18,7 +18,7 @@ def train_units(
     texts: list[Path | str],
     nbpe: int,
     bpemode: str,
-    out: Path | str,
+    out: Path | str | None,
     character_coverage: float = 1.0,
     normalization: str = "nmt_nfkc",
 ) -> str:
@@ -31,7 +31,7 @@ def train_units(
         texts: Kaldi text files (an id, then the text).
         nbpe: tokens in all, the special ones included.
         bpemode: ``unigram``, ``bpe`` or ``char``.
-        out: folder.
+        out: folder; None to write nothing.
         character_coverage: share of the characters that get a piece.
         normalization: sentencepiece's rule. Its default, NFKC, makes Chinese and
             Japanese punctuation Latin, also in what is decoded; ``identity``
@@ -40,7 +40,6 @@ def train_units(
     Raises:
         InputError: there is no text, or ``nbpe`` does not fit it.
     """
-    out = Path(out)
     sentences = [text for path in texts for text in read_table(path).values() if text]
     names = ", ".join(map(str, texts))
     if not sentences:
@@ -63,6 +62,9 @@ def train_units(
     except (RuntimeError, OSError) as e:
         raise InputError(_explain(str(e), nbpe, names)) from None
     units = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    if out is None:
+        return f"{len(units)} tokens from {len(sentences)} sentences"
+    out = Path(out)
     pieces = [(units.id_to_piece(i), units.get_score(i)) for i in range(len(units))]
     with atomic_open(out / "bpe.model", "wb") as file:
         file.write(model.getvalue())

@@ -25,7 +25,9 @@ def main() -> None:
         help="sentencepiece's rule; identity keeps the text as it is",
     )
     parser.add_argument(
-        "--out", required=True, help="gets bpe.model, bpe.vocab and tokens.txt"
+        "--out",
+        help="gets bpe.model, bpe.vocab and tokens.txt; without it, whether there are "
+        "so many units is found out, and nothing written",
     )
     args = parser.parse_args()
 

@@ -127,13 +127,13 @@ def prepare_librispeech(
 ) -> str:
     """Write ``out/<part>`` (``train_clean_100``, ...) for each part.
 
-    Where all their parts are given, also ``train_960`` (all training parts) and
+    Where all their parts are there, also ``train_960`` (all training parts) and
     ``dev`` (both).
 
     Args:
         corpus: the folder LibriSpeech.
         out: gets ``<part>/{wav.scp,text,utt2spk,spk2utt}``.
-        parts: of :data:`PARTS`; all when None, but of a mini corpus those it has.
+        parts: of :data:`PARTS`; those that are there when None.
 
     Returns:
         One line a directory, for a person to read.
@@ -143,9 +143,9 @@ def prepare_librispeech(
             part; nothing is written then.
     """
     root = find_root(corpus)
-    if parts is None:
-        there = [part for part in PARTS if (root / part).is_dir()]
-        parts = tuple(there) if is_mini(root) else PARTS
+    all_there = parts is None
+    if all_there:
+        parts = tuple(part for part in PARTS if (root / part).is_dir())
     for part in parts:
         if part not in PARTS:
             raise InputError(f"no part {part!r}: choose from {', '.join(PARTS)}")
@@ -159,6 +159,9 @@ def prepare_librispeech(
             for part in members:
                 sets[name] |= read[part]
             lines.append(f"{name}: {len(sets[name].texts)} utterances")
+        elif all_there and not is_mini(root):
+            absent = ", ".join(str(root / m) for m in members if m not in parts)
+            lines.append(f"{name}: not made, without {absent}")
     for name, content in sets.items():
         content.write(Path(out) / name)
     return "\n".join(lines)

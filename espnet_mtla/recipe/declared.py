@@ -1,22 +1,30 @@
-"""The options of a recipe's run.sh, named as ESPnet's where it has them.
+"""What a recipe is, and the options of its run.sh, named as ESPnet's where it has them.
 
-A line is a name, a kind, a default (``-`` for none) and the help, two spaces apart.
+A line of a table is a name, a kind, a default (``-`` for none; behind ``||`` that of small
+runs) and the help, two spaces apart.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.options import Option
+from espnet_mtla.task import TASKS, Task
 
 ALL = """
 mini  bool  false  make a small synthetic corpus in {folder}'s layout and use it
+paper  bool  false  with the options of the paper's experiment
+size  paper|mini  paper||mini  model, units and their training: the paper's, or for two CPU cores
 {corpus}  path  -  the real corpus: the folder {folder}
 decoder  text  mtla  decoder: a file of the folder conf/decoder
 decoder_args  text  -  its options, as in "temporal_stride=4"
 stage  int  1  first stage; what is finished from there on is done again
 stop_stage  int  13  last stage
+dry_run  bool  false  check the options, list what would be looked at, and do nothing
 skip_data_prep  bool  false  skip stages 1-5
 skip_train  bool  false  skip stages 6-11
 skip_eval  bool  false  skip stages 12-13
@@ -25,9 +33,9 @@ gpu_inference  bool  -  decode on a GPU (if not given: as --ngpu)
 nj  count  -  processes for data preparation (if not given: one a core)
 num_threads  count  -  threads a process (if not given: OMP_NUM_THREADS, or one a core)
 python  path  -  Python with espnet_mtla (if not given: the one of tools/install.sh)
-datadir  text  data  data directories and token lists
-dumpdir  text  dump  formatted audio and texts
-expdir  text  exp  models and results
+datadir  text  data||data/mini  data directories and token lists
+dumpdir  text  dump||dump/mini  formatted audio and texts
+expdir  text  exp||exp/mini  models and results
 num_train  count  4000  utterances of the mini corpus: training
 num_dev  count  150  utterances of the mini corpus: validation
 num_test  count  200  utterances of the mini corpus: test (a second test set has a quarter)
@@ -64,10 +72,14 @@ OF_TASKS = {
     + "text_name  text  text  the file of a data directory that holds the transcripts",
     "st": SPEECH
     + """
+src_lang  text  en  language of the speech
 tgt_lang  text  -  language of the translation
+src_case  text  lc.rm  form of the source text: of the file text.<src_case>.<src_lang>
+tgt_case  text  tc  form of the translation, likewise
 src_nbpe  count  {nbpe}  units of the source text
 tgt_nbpe  count  {nbpe}  units of the target text
-pretrain_asr  bool  false  train the recogniser ./asr.sh first, on the same data, and start from its encoder
+pretrain_asr  bool  false  train a recogniser first, on the same data, and start from its encoder
+asr_config  path  -  training configuration of that recogniser
 """,
     "slu": SPEECH
     + "entities  bool  false  targets hold the entities too: intent, entities, transcript",
@@ -75,13 +87,36 @@ pretrain_asr  bool  false  train the recogniser ./asr.sh first, on the same data
 }
 LANGUAGE_MODEL = """
 use_lm  bool  false  train a language model (stages 6-8) and decode with it
-lm_config  path  ../../librispeech/asr1/conf/train_lm_transformer.yaml  its training configuration
+lm_config  path  ../../../conf/train_lm_transformer.yaml||../../../conf/mini/train_lm_mini.yaml  its training configuration
 lm_args  text  -  further options of its training
 lm_tag  text  -  name of its experiment (if not given: made from the options)
 lm_train_text  path  -  sentences beside the training transcripts: one a line, plain or .gz
 lm_dev_text  path  -  sentences to validate it on, likewise (if not given: those of valid_set)
 inference_lm  text  valid.loss.ave.pth  which model of its experiment to decode with
 """
+
+
+@dataclass
+class Recipe:
+    """What a run.sh says.
+
+    Attributes:
+        task: ESPnet's.
+        corpus: name of ``bin/prepare_<corpus>``, and of the option with its path.
+        folder: the corpus's folder on a disk.
+        options: in the order of ``--help``.
+        reader: further words of ``bin/prepare_<corpus>``, options in braces.
+        units: folder of its units, in the place of the task's.
+        paper: options that make a run the paper's.
+    """
+
+    task: Task
+    corpus: str
+    folder: str
+    options: dict[str, Option]
+    reader: list[str] = field(default_factory=list)
+    units: str = ""
+    paper: list[str] = field(default_factory=list)
 
 
 def table(lines: str, names: dict[str, str] | None = None) -> list[Option]:
@@ -96,26 +131,44 @@ def table(lines: str, names: dict[str, str] | None = None) -> list[Option]:
     found = []
     for line in filter(None, lines.splitlines()):
         name, kind, default, explained = re.split(r"\s{2,}", line, maxsplit=3)
-        found.append(Option(name, kind, "" if default == "-" else default, explained))
+        default, mini, small = default.partition("||")
+        default = "" if default == "-" else default
+        found.append(Option(name, kind, default, explained, small if mini else None))
     return found
 
 
-def declared(task: str, corpus: str, folder: str) -> list[Option]:
-    """Return the options of a recipe, in the order of ``--help``.
+def declare(lines: Sequence[Sequence[str]]) -> Recipe:
+    """Read what a run.sh says, a list of words each.
 
-    Args:
-        task: ESPnet's.
-        corpus: its name, and that of the option with its path.
-        folder: its folder's name on a disk.
+    That is ``recipe TASK CORPUS FOLDER`` first, then any of ``option NAME KIND DEFAULT
+    HELP``, ``default NAME VALUE [VALUE_OF_SMALL_RUNS]``, ``reader WORD...``, ``units
+    FOLDER`` and ``paper OPTION...``.
 
     Raises:
-        InputError: an unknown task.
+        InputError: an unknown task, or a default of what is no option.
     """
-    if task not in OF_TASKS:
+    (_, task, corpus, folder), *rest = lines
+    if task not in TASKS:
         raise InputError(f"no such task: {task}")
     names = {"task": task, "corpus": corpus, "folder": folder}
     options = table(ALL + OF_TASKS[task] + "\n" + LANGUAGE_MODEL, names)
-    for option in options:
-        if option.name == "lm_config":
-            option.mini = "../../librispeech/asr1/conf/train_lm_mini.yaml"
-    return options
+    recipe = Recipe(TASKS[task], corpus, folder, {o.name: o for o in options})
+    for said, *words in rest:
+        if said == "option":
+            recipe.options[words[0]] = Option(*words)
+        elif said == "reader":
+            recipe.reader = words
+        elif said == "units":
+            (recipe.units,) = words
+        elif said == "paper":
+            recipe.paper = words
+            recipe.options["paper"].help += f": {shlex.join(words)}"
+        elif words[0] not in recipe.options:
+            raise InputError(
+                f"this recipe sets a default for --{words[0]}, which is no option"
+            )
+        else:
+            option = recipe.options[words[0]]
+            option.default = words[1]
+            option.mini = words[2] if len(words) > 2 else option.mini
+    return recipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espnet_mtla.errors import InputError
@@ -28,7 +28,7 @@ class Option:
             words to choose from, as ``flac|wav``.
         default: where it is not given. ``{other}`` stands for the value of ``--other``.
         help: one line.
-        mini: its default with ``--mini true``; None where that is the same.
+        mini: its default in small runs; None where that is the same.
     """
 
     name: str
@@ -53,11 +53,17 @@ class Option:
             if not re.fullmatch(pattern, value):
                 raise InputError(f"--{self.name} {said}, not '{value}'")
 
+    @property
+    def of_size(self) -> bool:
+        """Whether ``--size`` decides on its default, and not ``--mini``."""
+        return self.name.endswith(("_config", "nbpe", "bpemode"))
+
     def explained(self) -> str:
         """Its line of ``--help``."""
         shown = self.default
         if self.mini is not None:
-            shown += f"; with --mini true: {self.mini}"
+            small = "--size mini" if self.of_size else "--mini true"
+            shown += f"; with {small}: {self.mini}"
         return f"  --{self.name:<20} {self.help}" + (f" ({shown})" if shown else "")
 
 
@@ -70,9 +76,11 @@ class Options:
 
     Args:
         declared: in the order of ``--help``.
+        paper: words that stand for ``--paper true``.
     """
 
-    def __init__(self, declared: Iterable[Option]):
+    def __init__(self, declared: Iterable[Option], paper: Sequence[str] = ()):
+        self.paper = paper
         self.declared = {option.name: option for option in declared}
         self.values: dict[str, str] = {}
         self.given: set[str] = set()
@@ -98,6 +106,17 @@ class Options:
             InputError: an unknown option, or a value that is not of its kind.
             HelpAsked: for ``-h`` or ``--help``.
         """
+        for name, value in self._pairs(words):
+            self.values[name] = value
+            self.given.add(name)
+        if self.is_true("paper"):
+            for name, value in self._pairs(self.paper):
+                if name not in self.given:
+                    self.values[name] = value
+                    self.given.add(name)
+        self._set_defaults()
+
+    def _pairs(self, words: Sequence[str]) -> Iterator[tuple[str, str]]:
         rest = list(words)
         while rest:
             word = rest.pop(0)
@@ -118,17 +137,15 @@ class Options:
                     raise InputError(f"--{name} needs a value")
                 value = rest.pop(0)
             self.declared[name].check(value)
-            self.values[name] = value
-            self.given.add(name)
-        self._set_defaults()
+            yield name, value
 
     def _names(self, word: str) -> bool:
         return word.startswith("--") and word[2:].partition("=")[0] in self.declared
 
     def _set_defaults(self) -> None:
-        if "mini" not in self.values:
-            self.values["mini"] = self.declared["mini"].default
-        for name in self.declared:
+        # which other defaults hang on
+        first = [name for name in ("mini", "size") if name in self.declared]
+        for name in [*first, *self.declared]:
             if name not in self.given:
                 self.values[name] = self.default(name)
         for name in self.declared:
@@ -138,8 +155,10 @@ class Options:
     def default(self, name: str) -> str:
         """Return an option's default, with other options in braces perhaps."""
         option = self.declared[name]
-        mini = self.is_true("mini") and option.mini is not None
-        return option.mini if mini else option.default
+        small = self.is_true("mini")
+        if option.of_size:
+            small = self.values.get("size") == "mini"
+        return option.mini if small and option.mini is not None else option.default
 
     def resolved(self, value: str) -> str:
         """Put the values of options where ``{name}`` stands for them."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 TABLES = r"(src_)?text(\.[a-z]+)*(_shape)?|wav\.scp|segments|utt2[a-z_]+|spk2utt|text_shape\.bpe"
 """Names of what Kaldi and ESPnet have in a data directory, not of what lies beside it."""
@@ -38,8 +39,34 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def learnt(command: Sequence[str]) -> tuple[list, int | None]:
-    """Return what decides what a training learns, and for how many epochs.
+class Extent(NamedTuple):
+    """How far a training is asked to go, beside what it learns.
+
+    Attributes:
+        epochs: how many; None where ESPnet's default counts.
+        patience: epochs without a better one after which it ends.
+        models: how many of the best are kept, and averaged in the end.
+    """
+
+    epochs: int | None = None
+    patience: int | None = None
+    models: int | None = None
+
+    def goes_on_from(self, old: Extent) -> bool:
+        """Whether a training that went so far, or shall, can go on to this extent.
+
+        What was not kept cannot be averaged.
+        """
+        return not (old.models and self.models) or self.models <= old.models
+
+    def reached(self, old: Extent) -> bool:
+        """Whether a training that is done went so far."""
+        enough = self.epochs is None or (old.epochs or 0) >= self.epochs
+        return enough and self[1:] == old[1:]
+
+
+def learnt(command: Sequence[str]) -> tuple[list, Extent]:
+    """Return what decides what a training learns, and how far it goes.
 
     Args:
         command: of training, with ESPnet's options.
@@ -49,6 +76,9 @@ def learnt(command: Sequence[str]) -> tuple[list, int | None]:
     name, *words = command
     configs, rest = take_option("config", words)
     conf = overlaid(merged_config(configs), rest)
-    epochs = conf.pop("max_epoch", None)
+    models = conf.pop("keep_nbest_models", None)
+    models = max(models, default=None) if isinstance(models, list) else models
+    given = (conf.pop("max_epoch", None), conf.pop("patience", None), models)
+    extent = Extent(*(n if isinstance(n, int) else None for n in given))
     counts = {k: v for k, v in conf.items() if not k.startswith(NOT_TRAINING)}
-    return [name, counts], epochs if isinstance(epochs, int) else None
+    return [name, counts], extent

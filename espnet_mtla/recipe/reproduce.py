@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +28,6 @@ seeds  text  1  seeds of training, as in "1 2 3": the tables have mean and sprea
 run_args  text  -  further options of every run.sh, as in "--ngpu 4 --nj 16"; \
 no value of theirs can hold spaces
 """
-AS_THE_PAPER = {
-    "must_c/st1": ["--pretrain_asr", "true"],
-    "ami/asr1": [
-        *("--asr_config", "conf/train_asr_wavlm.yaml"),
-        *("--feats_normalize", "none"),
-    ],
-}
-"""With which options a recipe's run on its real corpus is the paper's."""
 
 
 class Reproduction:
@@ -120,8 +113,15 @@ class Reproduction:
         """Run every decoder with every seed, and print the tables.
 
         Raises:
-            InputError: runs failed; said when all others are done.
+            InputError: a run refused its options, before the first; or runs failed,
+                said when all others are done.
         """
+        for recipe in self.recipes:
+            for decoder in self.decoders:
+                words = self._words(recipe, decoder, self.seeds[0])
+                words += ["--dry_run", "true"]
+                if Child(words, whole=False, stdout=subprocess.DEVNULL).wait():
+                    raise InputError(f"{recipe} {decoder}: refused; nothing was run")
         for recipe in self.recipes:
             # all decoders with one seed come before the next seed, so that what was
             # stopped can be compared
@@ -134,23 +134,24 @@ class Reproduction:
             names = "".join(f" {recipe} {what};" for recipe, what in self.failed)
             raise InputError(f"failed:{names} the same command tries them again")
 
-    def _run_one(self, recipe: str, decoder: str, seed: str) -> None:
-        """One that fails is no reason not to try the others."""
+    def _words(self, recipe: str, decoder: str, seed: str) -> list[str | Path]:
+        """Return the command of one run."""
         name, _, conf = decoder.partition(":")
-        if self.mini:
-            args = ["--mini", "true"]
-        else:
+        args = ["--mini", "true"]
+        if not self.mini:
             corpus = recipe.partition("/")[0]
-            paper = AS_THE_PAPER.get(recipe, [])
-            args = [*paper, f"--{corpus}", self.corpora[corpus]]
+            args = ["--paper", "true", f"--{corpus}", self.corpora[corpus]]
         args += ["--decoder", name]
         if conf:
             args += ["--decoder_args", conf.replace(",", " ")]
+        run = self.egs2 / recipe / "run.sh"
+        return [run, *args, "--seed", seed, *self.run_args]
+
+    def _run_one(self, recipe: str, decoder: str, seed: str) -> None:
+        """One that fails is no reason not to try the others."""
         what = f"{decoder}, seed {seed}"
         print(f"== {recipe} {what}", flush=True)
-        run = self.egs2 / recipe / "run.sh"
-        words = [run, *args, "--seed", seed, *self.run_args]
-        if Child(words, whole=False).wait():
+        if Child(self._words(recipe, decoder, seed), whole=False).wait():
             self.failed.append((recipe, what))
 
     def _print_table(self, recipe: str) -> None:
@@ -162,8 +163,8 @@ class Reproduction:
                 print(
                     f"failed now, its row is of an earlier run, if it has one: {what}"
                 )
-        if results.exists():
-            print(results.read_text(encoding="utf-8"), end="")
+        there = results.exists()
+        print(results.read_text("utf-8") if there else "no table yet\n", end="")
         sys.stdout.flush()
 
     def end(self) -> None:

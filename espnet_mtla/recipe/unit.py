@@ -1,8 +1,7 @@
-"""Runs one unit of a recipe's work: its log, lock and stamp; done, gone on with, put aside.
+"""One unit of a recipe's work: its log, lock and stamp; done, gone on with, put aside.
 
-    python -m espnet_mtla.recipe.unit NUMBER[.PART] TITLE FOLDER WORD ...
-
-The log is ``FOLDER/logs/stage_NUMBER.PART.log``, the stamp lies beside it. Words behind
+It is planned as ``NUMBER[.PART] TITLE FOLDER WORD ...`` (egs2/TEMPLATE/stages.sh). The log is
+``FOLDER/logs/stage_NUMBER.PART.log``, the stamp lies beside it. Words behind
 
 - ``@reads`` are files and folders that the work depends on: it is done again when what is
   in them is another (of a folder, in the files that lie directly in it);
@@ -12,9 +11,12 @@ The log is ``FOLDER/logs/stage_NUMBER.PART.log``, the stamp lies beside it. Word
 - ``@trains`` are such a command that trains: it goes on where it was cut short, or where
   more epochs are asked for; one that would learn something else is begun anew, and the
   old one put aside;
+- ``@finds`` are a folder and a pattern of what is read there, whatever is there then;
 - ``@also`` are facts that the work depends on besides;
 - ``@model`` are an option, a folder and a name: the work reads that model of a training;
-  the option, if it is not empty, is the one by which a user chose it.
+  the option, if it is not empty, is the one by which a user chose it;
+- ``@shows`` are a file that is printed in the end, and perhaps the line that its one line
+  stands in, for ``{}``.
 """
 
 from __future__ import annotations
@@ -26,17 +28,18 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.process import Child, Stopped, heed_signals
-from espnet_mtla.recipe.record import digest, learnt, written
+from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.recipe.process import Child
+from espnet_mtla.recipe.record import Extent, digest, learnt, written
 
-KEYWORDS = ("@reads", "@makes", "@runs", "@trains", "@free", "@also", "@model")
+LISTS = ("reads", "makes", "finds", "also", "model", "shows")
+COMMANDS = ("runs", "trains", "free")
 
 
 class Unit:
@@ -52,32 +55,30 @@ class Unit:
         self.folder = Path(folder)
         self.log = self.folder / "logs" / f"stage_{self.name}.log"
         self.stamp = self.folder / "logs" / f".stage_{self.name}"
-        self.reads: list[str] = []
-        self.makes: list[str] = []
-        self.also: list[str] = []
-        self.model: list[str] = []
+        self.words: dict[str, list[str]] = {name: [] for name in LISTS}
         self.commands: list[list[str]] = []
         self.counted: list[list[str]] = []
         self.trains = False
         keyword = ""
         for word in words:
-            if word in KEYWORDS:
-                keyword = word
-                if word in ("@runs", "@trains"):
+            if word[:1] == "@" and word[1:] in (*LISTS, *COMMANDS):
+                keyword = word[1:]
+                if keyword in ("runs", "trains"):
                     self.commands.append([])
                     self.counted.append([])
-                    self.trains = word == "@trains"
-            elif keyword in ("@reads", "@makes", "@also", "@model"):
-                getattr(self, keyword[1:]).append(word)
+                    self.trains = keyword == "trains"
+            elif keyword in LISTS:
+                self.words[keyword].append(word)
             else:
                 self.commands[-1].append(word)
-                if keyword != "@free":
+                if keyword != "free":
                     self.counted[-1].append(word)
+        self.reads, self.makes = self.words["reads"], self.words["makes"]
         for _, training, model in self._models():
             self.reads[:0] = [f"{training}/config.yaml", f"{training}/{model}"]
 
     def _models(self) -> list[tuple[str, str, str]]:
-        return list(zip(*(self.model[i::3] for i in range(3))))
+        return list(zip(*(self.words["model"][i::3] for i in range(3))))
 
     def _check_models(self) -> None:
         """Refuse a model that a training does not have, with those that it has."""
@@ -107,15 +108,20 @@ class Unit:
         """Print a line of the run's own."""
         print(f"stage {self.number}: {text}", flush=True)
 
-    def key(self) -> tuple[str, int | None]:
-        """Return what tells this work from another, and the epochs of a training."""
-        epochs = None
-        counted: list = self.counted
+    def key(self) -> tuple[str, Extent]:
+        """Return what tells this work from another, and how far a training goes."""
+        extent, counted = Extent(), self.counted
         if self.trains:
-            counted, epochs = learnt(self.counted[0])
-        inputs = {name: digest(Path(name)) for name in self.reads}
-        record = json.dumps([counted, inputs, self.also], sort_keys=True)
-        return hashlib.sha256(record.encode()).hexdigest(), epochs
+            counted, extent = learnt(self.counted[0])
+        inputs = {name: digest(Path(name)) for name in [*self.reads, *self._found()]}
+        record = json.dumps([counted, inputs, self.words["also"]], sort_keys=True)
+        return hashlib.sha256(record.encode()).hexdigest(), extent
+
+    def _found(self) -> list[str]:
+        if not self.words["finds"]:
+            return []
+        folder, pattern = self.words["finds"]
+        return sorted(map(str, Path(folder).glob(pattern)))
 
     def missing(self) -> str | None:
         """Return a file that it should have made and is not there."""
@@ -136,35 +142,53 @@ class Unit:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(self.stamp, os.O_RDWR | os.O_CREAT, 0o666), "r+") as lock:
             self._take(lock)
-            key, epochs = self.key()
-            state, old, trained = self._stamped(key)
-            enough = epochs is None or (trained or 0) >= epochs
-            done = (state, old) == ("done", key) and enough and not self.missing()
-            if done and not redo:
-                self._write("done", key, trained)  # in the place of an older stamp
+            key, extent = self.key()
+            state, old, before = self._stamped(key)
+            same = old == key
+            reached = extent.reached(before)
+            if state == "done" and same and reached and not (redo or self.missing()):
+                self._write("done", key, before)  # in the place of an older stamp
                 self.say(f"{self.title}: done already")
+                self._show()
                 return
-            goes_on = old == key and (state == "began" or not enough)
+            goes_on = same and extent.goes_on_from(before)
+            goes_on = goes_on and (state == "began" or not reached)
             if (
                 self.trains
                 and not goes_on
                 and (self.folder / "checkpoint.pth").exists()
             ):
                 self._put_aside()
-            self._write("began", key, epochs)
+            self._write("began", key, extent)
             self.say(f"{self.title} ... (log: {self.log})")
             self._run_commands(python, lock.fileno())
-            if self.missing():
+            if name := self.missing():
                 raise InputError(
-                    f"{self.where} failed: it made no {self.missing()}; see {self.log}"
+                    f"{self.where} failed: it made no {name}{self._why_not(name)}; see "
+                    f"{self.log}"
                 )
-            self._write("done", key, epochs)
+            self._write("done", key, extent)
         self.say(f"{self.title}: {time.monotonic() - begin:.0f} s")
         # what preparation counts and drops is for users to see
         if int(self.number) <= 5:
             for line in self.log.read_text("utf-8", "replace").splitlines():
                 if not line.startswith("#"):
                     print(f"  {line}", flush=True)
+        self._show()
+
+    def _show(self) -> None:
+        if self.words["shows"]:
+            file, *line = self.words["shows"]
+            text = Path(file).read_text("utf-8")
+            print(line[0].replace("{}", text.strip()) if line else text.rstrip("\n"))
+
+    def _why_not(self, name: str) -> str:
+        """Say why a data directory was not made, as far as log and neighbours tell."""
+        folder = Path(name).parent
+        for line in self.log.read_text("utf-8", "replace").splitlines():
+            if line.startswith(f"{folder.name}: "):
+                return f": {line.partition(': ')[2]}"
+        return nearest_beside(folder)
 
     def _take(self, lock) -> None:
         """Two runs (two decoders, say) share data: the second waits, then finds it done."""
@@ -174,29 +198,30 @@ class Unit:
             self.say(f"waiting for another run.sh that is in {self.title}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
-    def _stamped(self, key: str) -> tuple[str, str, int | None]:
-        """Return what was stamped last: ``began`` or ``done``, the work, its epochs.
+    def _stamped(self, key: str) -> tuple[str, str, Extent]:
+        """Return what was stamped last: ``began`` or ``done``, the work, its extent.
 
         What a version up to 0.2.1 stamped, another hash, is this work if its log holds
         the same commands: days of training are not begun anew because of an upgrade.
         """
         text = self.stamp.read_text()
         if text.startswith(("began ", "done ")):
-            same, epochs = self._logged()
-            return text.split()[0], key if same else "", epochs
+            same, extent = self._logged()
+            return text.split()[0], key if same else "", extent
         with suppress(ValueError, KeyError, TypeError):
             stamp = json.loads(text)
-            return stamp["state"], stamp["key"], stamp["epochs"]
-        return "", "", None
+            return stamp["state"], stamp["key"], Extent(*stamp["extent"])
+        return "", "", Extent()
 
-    def _logged(self) -> tuple[bool, int | None]:
-        """Whether an older log is of this work, and the epochs of a training.
+    def _logged(self) -> tuple[bool, Extent]:
+        """Whether an older log is of this work, and the extent of a training.
 
         It is not where an input was written after the stamp.
         """
-        newest = max((written(Path(name)) for name in self.reads), default=0.0)
+        inputs = [*self.reads, *self._found()]
+        newest = max((written(Path(name)) for name in inputs), default=0.0)
         if newest > self.stamp.stat().st_mtime:
-            return False, None
+            return False, Extent()
         from espnet_mtla.config import take_option
 
         with suppress(OSError, ValueError, InputError):
@@ -204,19 +229,19 @@ class Unit:
             logged = [shlex.split(line[1:])[2:] for line in lines if line[:2] == "# "]
             old = [[c.removeprefix("espnet_mtla.bin."), *words] for c, *words in logged]
             if not self.trains:
-                return old == self.commands, None
+                return old == self.commands, Extent()
             (command,) = old
             name, *words = command
             config = self.folder / "train.yaml"  # as it was merged then
             _, rest = take_option("config", words)
-            then, epochs = learnt([name, "--config", str(config), *rest])
-            return then == learnt(self.counted[0])[0], epochs
-        return False, None
+            then, extent = learnt([name, "--config", str(config), *rest])
+            return then == learnt(self.counted[0])[0], extent
+        return False, Extent()
 
-    def _write(self, state: str, key: str, epochs: int | None) -> None:
+    def _write(self, state: str, key: str, extent: Extent) -> None:
         # In place: the file that is locked stays. In one call and of one length, so that
         # a kill leaves the old text or the new.
-        text = json.dumps({"state": state, "key": key, "epochs": epochs}).ljust(255)
+        text = json.dumps({"state": state, "key": key, "extent": extent}).ljust(255)
         stamp = os.open(self.stamp, os.O_WRONLY)
         os.pwrite(stamp, f"{text}\n".encode(), 0)
         os.close(stamp)
@@ -245,8 +270,9 @@ class Unit:
     def _run_commands(self, python: str, lock: int) -> None:
         with open(self.log, "w", errors="surrogateescape") as log:
             for missing in (name for name in self.reads if not Path(name).exists()):
+                near = nearest_beside(Path(missing))
                 log.write(
-                    f"error: {missing} is missing: run the earlier stages first\n"
+                    f"error: {missing} is missing{near}: run the earlier stages first\n"
                 )
                 log.flush()
                 self._fail(1)
@@ -272,20 +298,9 @@ class Unit:
         raise InputError(f"{self.where} failed{reason}; see {self.log}")
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run a unit; the environment says with which Python, and from which stage on anew."""
-
-    heed_signals()
-    unit = Unit(argv)
-    redo_from = os.environ.get("RECIPE_REDO_FROM")
-    redo = bool(redo_from) and int(unit.number) >= int(redo_from)
-    try:
-        unit.run(os.environ["RECIPE_PYTHON"], redo)
-    except InputError as e:
-        sys.exit(f"run.sh: {e}")
-    except Stopped as e:
-        sys.exit(128 + e.args[0])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def nearest_beside(path: Path) -> str:
+    """Return a hint, if a folder beside a missing one has nearly its name."""
+    while path.parent != path and not path.parent.exists():
+        path = path.parent
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    return "" if path.exists() else did_you_mean(path.name, [p.name for p in beside])

@@ -47,6 +47,7 @@ while (($#)); do
   case $1 in --out | --output_dir) out=$2 ;; --tgt_lang) tgt_lang=$2 ;; esac
   shift
 done
+if [[ -z $out ]]; then exit; fi
 mkdir -p "$(dirname "$out")"
 touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command $made_of" >"$f"; done; }
 case $command in
@@ -97,12 +98,12 @@ class Recipe:
         self.dir.mkdir(parents=True)
         for script in (ROOT / "egs2" / name).glob("*.sh"):
             shutil.copy(script, self.dir)
-        for path in ROOT.glob("egs2/*/*/conf/*.yaml"):
+        confs = [*ROOT.glob("egs2/*/*/conf/*.yaml"), *ROOT.glob("conf/**/*.yaml")]
+        for path in confs:
             copy = self.root / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text("max_epoch: 1\n")
         decoders = self.root / "conf/decoder"
-        decoders.mkdir(parents=True)
         for variant in VARIANTS:
             (decoders / f"{variant}.yaml").write_text(f"decoder: {variant}\n")
         self.python = tmp / "bin/python"

@@ -31,7 +31,7 @@ def test_one_text_from_corpus_to_wer(librispeech):
         f"tokens --text {train}/text --nbpe 150 --bpemode unigram --out {units}"
     )
     assert librispeech.call("asr_train") == " ".join(
-        ["asr_train --config conf/train_asr_mini.yaml"]
+        ["asr_train --config ../../../conf/mini/train_asr_mini.yaml"]
         + ["--config ../../../conf/decoder/mtla.yaml"]
         + [f"--token_list {units}/tokens.txt --bpemodel {units}/bpe.model"]
         + ["--token_type bpe"]
@@ -101,7 +101,7 @@ def test_the_english_side_of_must_c(recipe_class, tmp_path):
     text = "dump/mini/raw/train.en-de/text.lc.rm.en"
     assert must_c.call("tokens").startswith(f"tokens --text {text} --nbpe 150 ")
     assert f" {text},text,text " in must_c.call("asr_train")
-    assert "--config ../../librispeech/asr1/conf/" in must_c.call("asr_train")
+    assert "--config ../../../conf/mini/" in must_c.call("asr_train")
     ref = "dump/mini/raw/tst-HE.en-de/text.lc.rm.en"
     assert must_c.call("score_asr", 1).startswith(f"score_asr --ref {ref} --hyp {EXP}")
 

@@ -8,11 +8,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "egs2").glob("*/*/conf/train_[!l]*.yaml"))  # no LMs
+CONFIGS += sorted((ROOT / "conf").glob("mini/train_[!l]*.yaml"))
 TASKS = {"asr": "asr", "st": "st", "slu": "slu", "sum": "mt"}
 # What the head of a file says: units, and parameters with MHA.
 SIZES = {
-    "slurp/slu1/conf/train_slu.yaml": (500, 117),
-    "xsum/sum1/conf/train_sum.yaml": (30000, 113),
+    "egs2/slurp/slu1/conf/train_slu.yaml": (500, 117),
+    "egs2/xsum/sum1/conf/train_sum.yaml": (30000, 113),
 }
 
 
@@ -26,7 +27,7 @@ def test_the_model_is_built(config, decoder, tmp_path):
     fragment = ROOT / "conf" / "decoder" / f"{decoder}.yaml"
     options = merged_config([str(config), str(fragment)])
     task = task_class(TASKS[config.stem.split("_")[1]])
-    name = config.relative_to(ROOT / "egs2").as_posix()
+    name = config.relative_to(ROOT).as_posix()
     units, millions = SIZES.get(name, (100, None))
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("".join(f"t{i}\n" for i in range(units)))
@@ -49,7 +50,7 @@ def test_the_model_is_built(config, decoder, tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    sorted((ROOT / "egs2").glob("*/*/conf/*.yaml")),
+    sorted([*ROOT.glob("egs2/*/*/conf/*.yaml"), *ROOT.glob("conf/mini/*.yaml")]),
     ids=lambda p: f"{p.parent.parent.name}-{p.stem}",
 )
 def test_every_configuration_says_the_command_that_runs_it(path):

@@ -77,7 +77,7 @@ def test_a_rerun_does_nothing_but_print(recipe):
 
 
 def test_recognition_from_nothing_to_the_table(real_run):
-    config = "librispeech/asr1/conf/train_asr_mini.yaml"
+    config = "../conf/mini/train_asr_mini.yaml"
     options = ("--nbpe", "60", "--decoder", "mqa", "--decoder_args", "context=cross")
     options += ("--use_lm", "true", "--inference_tag", "fused")
     run = real_run("ami/asr1", "asr", config, 1, *options)

@@ -82,6 +82,45 @@ def test_the_last_line_says_why(recipe, fault, reason):
     )
 
 
+def test_a_mistyped_set_is_told_from_those_that_are_there(recipe):
+    done = recipe.run("--train_set", "train.en_de")
+    assert done.returncode == 1 and recipe.commands == ["make_mini", "prepare_must_c"]
+    assert done.stderr == (
+        "run.sh: stage 1 (data preparation) failed: it made no"
+        " data/mini/train.en_de/wav.scp (did you mean 'train.en-de'?);"
+        " see data/mini/logs/stage_1.de.log\n"
+    )
+    recipe.ok("--stop_stage", "1")
+    done = recipe.run("--stage", "3", "--test_sets", "tst-HE.en_de")
+    assert "tst-HE.en_de is missing (did you mean 'tst-HE.en-de'?)" in done.stderr
+
+
+def test_why_a_set_was_not_made_is_said(recipe):
+    fault = 'echo "train.x: not made, without /disk/x"; exit'
+    (recipe.faults / "prepare_must_c").write_text(fault)
+    done = recipe.run("--train_set", "train.x")
+    assert (
+        "made no data/mini/train.x/wav.scp: not made, without /disk/x;" in done.stderr
+    )
+
+
+def test_more_units_than_the_texts_give_are_refused_before_audio_is_formatted(recipe):
+    fault = "echo 'error: --nbpe 999 is too large: at most 60 works'; exit 1"
+    (recipe.faults / "tokens").write_text(fault)
+    done = recipe.run("--nbpe", "999")
+    assert recipe.commands == ["make_mini", "prepare_must_c", "tokens"]
+    assert "stage 1 (whether there are so many units of text) failed" in done.stderr
+    text = "data/mini/train.en-de/text.tc.de"
+    assert recipe.calls[-1] == f"tokens --text {text} --nbpe 999 --bpemode unigram"
+
+
+def test_a_dry_run_lists_all_and_does_nothing(recipe):
+    done = recipe.ok("--dry_run", "true")
+    assert recipe.calls == [] and not (recipe.dir / "data").exists()
+    assert "--config conf/train_st_mini.yaml" in recipe.checked
+    assert f"stage 11: training (log: {EXP}/logs/stage_11.log)" in done.stdout
+
+
 def test_a_mistyped_model_does_not_train_again(finished):
     done = finished.run("--inference_st_model", "valid.acc.avg.pth")
     assert done.returncode == 1 and finished.calls == []
@@ -137,10 +176,11 @@ def test_going_on_does_not_redo_what_stage_asked_for(finished):
 
 
 def test_an_interrupt_of_the_pretraining_waits_for_it_and_says_one_thing(recipe):
-    stderr = interrupted(recipe, "asr_train", "--pretrain_asr", "true", "--stage", "11")
+    recipe.ok("--stop_stage", "9")
+    stderr = interrupted(recipe, "asr_train", "--pretrain_asr", "true", "--stage", "10")
     assert stderr == (
-        "run.sh: interrupted in stage 11 (pretraining);"
-        " --stage 11 goes on from that stage\n"
+        "run.sh: interrupted in stage 10 (pretraining);"
+        " --stage 10 goes on from that stage\n"
     )
 
 
@@ -164,13 +204,13 @@ def test_what_cannot_work_is_refused_before_any_work(recipe):
         " there are: gqa mha mla mqa mtla"
     )
     assert recipe.refused("--decoder_args", "temporal_strid=4") == (
-        "run.sh: error: no option 'temporal_strid'"
+        "run.sh: no option 'temporal_strid'"
     )
     assert recipe.refused("--audio_format", "mp3") == (
         "run.sh: --audio_format is flac or wav, not 'mp3'"
     )
     assert recipe.refused("--tgt_lang", "fr") == (
-        "run.sh: --tgt_lang fr: the mini corpus is English to German"
+        "run.sh: --tgt_lang fr: the mini corpus has de alone"
     )
     assert recipe.refused("--python", "no_python", python=False) == (
         "run.sh: --python: cannot run no_python"

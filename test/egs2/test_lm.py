@@ -8,7 +8,7 @@ import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CONF = ROOT / "egs2/librispeech/asr1/conf"
+CONF = ROOT / "conf"
 UNITS = "data/mini/token_list/bpe_unigram150"
 STATS = "exp/mini/lm_stats_bpe_unigram150"
 LM = "exp/mini/lm_train_lm_mini_bpe_unigram150"
@@ -43,7 +43,7 @@ def test_from_the_transcripts_to_decoding(fused):
             f"lm_stats --text data/mini/{name}/text {units} --out {STATS}/{part}"
         )
     assert fused.call("lm_train") == " ".join(
-        ["lm_train --config ../../librispeech/asr1/conf/train_lm_mini.yaml"]
+        ["lm_train --config ../../../conf/mini/train_lm_mini.yaml"]
         + [f"--token_list {UNITS}/tokens.txt --bpemodel {UNITS}/bpe.model"]
         + ["--token_type bpe"]
         + [
@@ -109,7 +109,7 @@ def test_further_text_makes_another_one(fused, tmp_path):
 
 
 def test_what_depends_on_a_changed_file_is_done_again(fused):
-    with open(fused.root / "egs2/librispeech/asr1/conf/train_lm_mini.yaml", "a") as f:
+    with open(fused.root / "conf/mini/train_lm_mini.yaml", "a") as f:
         f.write("grad_clip: 3\n")
     fused.ok("--use_lm", "true")
     assert fused.commands == ["lm_train", "lm_perplexity", *EVALUATION]
@@ -142,7 +142,7 @@ def test_decoding_without_weight_is_refused_before_any_work(librispeech, tmp_pat
         ' add --inference_args "--lm_weight 0.3"'
     )
     lm = ["--use_lm", "true"]
-    config = librispeech.root / "egs2/librispeech/asr1/conf/decode_asr_mini.yaml"
+    config = librispeech.root / "conf/mini/decode_asr_mini.yaml"
     config.write_text("beam_size: 5\nlm_weight: 0.0  # none\n")
     assert librispeech.refused(*lm) == refusal
     librispeech.ok(*lm, "--stop_stage", "8")
@@ -182,7 +182,7 @@ def test_the_summaries(recipe_class, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "units", "millions"),
-    [("train_lm_transformer.yaml", 5000, 53.7), ("train_lm_mini.yaml", 150, 0.3)],
+    [("train_lm_transformer.yaml", 5000, 53.7), ("mini/train_lm_mini.yaml", 150, 0.3)],
 )
 def test_the_model_that_a_configuration_builds(name, units, millions):
     from espnet_mtla.compat import task_class

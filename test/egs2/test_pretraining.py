@@ -13,16 +13,17 @@ def options():
 
 def test_the_recogniser_trains_on_the_same_data(recipe, options):
     done = recipe.ok(*options, "--src_nbpe", "90")
-    before, after = recipe.PIPELINE[:10], recipe.PIPELINE[10:]
-    assert recipe.commands == [*before, "asr_train", *after]
+    before, after = recipe.PIPELINE[2:10], recipe.PIPELINE[10:]
+    first = [*recipe.PIPELINE[:2], "tokens", "tokens"]  # whether there are so many
+    assert recipe.commands == [*first, *before, "asr_train", *after]
     units = "data/mini/en-de_token_list/src_bpe_unigram90_lc.rm_en"
     text = "dump/mini/raw/train.en-de/text.lc.rm.en"
-    assert recipe.call("tokens", 1) == (
+    assert recipe.call("tokens", 3) == (
         f"tokens --text {text} --nbpe 90 --bpemode unigram --out {units}"
     )
     asr = recipe.call("asr_train")
     assert f"{text},text,text" in asr and f"--token_list {units}/tokens.txt" in asr
-    assert "--config ../../librispeech/asr1/conf/train_asr_mini.yaml " in asr
+    assert "--config ../../../conf/mini/train_asr_mini.yaml " in asr
     assert f"--output_dir {ASR}_src_nbpe90 --seed 1 --resume true --ngpu 0" in asr
     st = recipe.call("st_train")
     assert (
@@ -30,14 +31,11 @@ def test_the_recogniser_trains_on_the_same_data(recipe, options):
         in st
     )
     assert "_pretrained --seed" in st
-    lines = done.stdout.splitlines()
-    start = lines.index("stage 11: pretraining: the stages of ./asr.sh")
-    assert lines[start + 1] == "  stage 1: data preparation: done already"
-    assert any(line.startswith("  stage 11: training: ") for line in lines[start:])
+    log = f"{ASR}_src_nbpe90/logs/stage_10.log"
+    assert f"stage 10: pretraining ... (log: {log})\nstage 10: pre" in done.stdout
 
 
 def test_all_options_of_the_data_reach_the_recogniser(recipe, options):
-    """Otherwise a stage of the shared data would be done twice, and again."""
     options += ["--num_train", "50", "--num_dev", "5", "--num_test", "9"]
     options += ["--local_data_opts", "--x 1", "--test_sets", "tst-HE.en-de"]
     options += ["--datadir", "d", "--dumpdir", "u", "--expdir", "e", "--fs", "8000"]
@@ -48,7 +46,7 @@ def test_all_options_of_the_data_reach_the_recogniser(recipe, options):
     for command in ("make_mini", "prepare_must_c", "perturb_speed"):
         assert recipe.commands.count(command) == 1
     assert recipe.commands.count("format_wav_scp") == 3
-    assert recipe.commands.count("tokens") == 2
+    assert recipe.commands.count("tokens") == 4
     asr = recipe.call("asr_train")
     assert "u/raw/train.en-de_sp/wav.scp" in asr and "fs=8000" in asr
     assert "--normalize none" in asr and "--seed 3" in asr
@@ -67,12 +65,16 @@ def test_variants_share_one_recogniser(recipe, options):
     assert recipe.calls == []
 
 
+def test_a_training_done_again_keeps_its_recogniser(recipe, options):
+    recipe.ok(*options)
+    recipe.ok(*options, "--stage", "11", "--stop_stage", "11")
+    assert recipe.commands == ["st_train"]
+
+
 def test_the_real_corpus_with_the_papers_encoder(recipe, tmp_path):
     corpus = tmp_path / "MUSTC_v1.0"
     corpus.mkdir()
-    recipe.ok(
-        "--must_c", corpus.name, "--pretrain_asr", "true", mini=False, cwd=tmp_path
-    )
+    recipe.ok("--must_c", corpus.name, "--paper", "true", mini=False, cwd=tmp_path)
     assert recipe.commands.count("prepare_must_c") == 1
     asr = recipe.call("asr_train")
     assert "--config ../asr1/conf/train_asr.yaml " in asr
@@ -85,8 +87,8 @@ def test_a_failing_pretraining_says_so_and_goes_on(recipe, options):
     done = recipe.run(*options)
     assert done.returncode == 1 and recipe.commands[-1] == "asr_train"
     assert done.stderr == (
-        "run.sh: stage 11 (training) failed: error: no room;"
-        f" see {ASR}/logs/stage_11.log\n"
+        "run.sh: stage 10 (pretraining) failed: error: no room;"
+        f" see {ASR}/logs/stage_10.log\n"
     )
     fault.unlink()
     recipe.ok(*options)
@@ -96,6 +98,12 @@ def test_a_failing_pretraining_says_so_and_goes_on(recipe, options):
 def test_one_encoder_at_a_time(recipe, options):
     assert recipe.refused(*options, "--pretrained_asr", "run.sh") == (
         "run.sh: give either --pretrain_asr true or --pretrained_asr, not both"
+    )
+
+
+def test_a_recogniser_needs_a_configuration(recipe, options):
+    assert recipe.refused(*options, "--asr_config", "") == (
+        "run.sh: --pretrain_asr true: give --asr_config too"
     )
 
 

@@ -15,6 +15,7 @@ DECODERS = sorted(path.stem for path in (ROOT / "conf/decoder").glob("*.yaml"))
 FAKE_RUN = r"""#!/usr/bin/env bash
 here=$(cd "$(dirname "$0")" && pwd)
 name=${here#*/egs2/}
+if [[ "$*" == *"--dry_run true" ]]; then exit "${REFUSED-0}"; fi
 echo "$name $*" >>"$CALLS"
 if [[ -e $FAULT ]]; then . "$FAULT"; fi
 exp=exp
@@ -105,19 +106,23 @@ def test_every_variant_of_the_papers_recipes(reproduce):
     assert out[-8:] == tables
 
 
+def test_what_a_run_refuses_is_refused_before_the_first(reproduce):
+    reproduce.env["REFUSED"] = "1"
+    assert reproduce.refused("--mini", "true") == (
+        "must_c/st1 mha: refused; nothing was run"
+    )
+
+
 def test_the_real_corpora_as_the_paper_s(reproduce, corpora, tmp_path):
     code, out, _ = reproduce.run("--corpora", "corpora.txt", cwd=tmp_path)
     assert code == 0
     firsts = reproduce.calls[:: len(VARIANTS)]
     disk = tmp_path / "the disk"
     assert firsts == [
-        f"must_c/st1 --pretrain_asr true --must_c {disk}/must_c --decoder mha --seed 1",
-        f"xsum/sum1 --xsum {disk}/xsum --decoder mha --seed 1",
-        (
-            "ami/asr1 --asr_config conf/train_asr_wavlm.yaml --feats_normalize none"
-            f" --ami {disk}/ami --decoder mha --seed 1"
-        ),
-        f"slurp/slu1 --slurp {disk}/slurp --decoder mha --seed 1",
+        f"must_c/st1 --paper true --must_c {disk}/must_c --decoder mha --seed 1",
+        f"xsum/sum1 --paper true --xsum {disk}/xsum --decoder mha --seed 1",
+        f"ami/asr1 --paper true --ami {disk}/ami --decoder mha --seed 1",
+        f"slurp/slu1 --paper true --slurp {disk}/slurp --decoder mha --seed 1",
     ]
     assert out[-2] == f"== slurp/slu1: {reproduce.egs2}/slurp/slu1/exp/RESULTS.md"
 
@@ -350,4 +355,6 @@ def test_corpora_may_stand_behind_tabs(reproduce, tmp_path):
     (tmp_path / "corpora.txt").write_text(f"xsum\t{tmp_path}\n")
     given = ["--corpora", "corpora.txt", "--recipes", "xsum/sum1", "--decoders", "mha"]
     assert reproduce.run(*given, cwd=tmp_path)[0] == 0
-    assert reproduce.calls == [f"xsum/sum1 --xsum {tmp_path} --decoder mha --seed 1"]
+    assert reproduce.calls == [
+        f"xsum/sum1 --paper true --xsum {tmp_path} --decoder mha --seed 1"
+    ]

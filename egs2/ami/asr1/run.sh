@@ -9,15 +9,13 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
 
 recipe asr ami ami
+paper --asr_config conf/train_asr_wavlm.yaml --feats_normalize none
 default train_set ihm_train
 default valid_set ihm_dev
+# In small runs, the second value.
 default test_sets "ihm_eval ihm_dev" ihm_eval
-# With --mini true, the second value.
 default nbpe 100
 default bpemode bpe
-default asr_config conf/train_asr.yaml ../../librispeech/asr1/conf/train_asr_mini.yaml
-default inference_config conf/decode_asr.yaml ../../librispeech/asr1/conf/decode_asr_mini.yaml
-default datadir data data/mini
-default dumpdir dump dump/mini
-default expdir exp exp/mini
+default asr_config conf/train_asr.yaml ../../../conf/mini/train_asr_mini.yaml
+default inference_config conf/decode_asr.yaml ../../../conf/mini/decode_asr_mini.yaml
 run_recipe "$@"

@@ -8,16 +8,15 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
 
 recipe asr must_c MUSTC_v1.0
+reader --tgt_lang "{tgt_lang}"
+units "{datadir}/en-{tgt_lang}_token_list/src_bpe_{bpemode}{nbpe}_lc.rm_en"
 option tgt_lang text de "language pair en-<tgt_lang> of the corpus whose English side to take"
 default train_set "train.en-{tgt_lang}"
 default valid_set "dev.en-{tgt_lang}"
 default test_sets "tst-COMMON.en-{tgt_lang} tst-HE.en-{tgt_lang}"
 default text_name text.lc.rm.en
-# With --mini true, the second value. These files are found from ../st1 too, where asr.sh is this file.
+# In small runs, the second value.
 default nbpe 5000 150
-default asr_config ../asr1/conf/train_asr.yaml ../../librispeech/asr1/conf/train_asr_mini.yaml
-default inference_config ../asr1/conf/decode_asr.yaml ../../librispeech/asr1/conf/decode_asr_mini.yaml
-default datadir data data/mini
-default dumpdir dump dump/mini
-default expdir exp exp/mini
+default asr_config conf/train_asr.yaml ../../../conf/mini/train_asr_mini.yaml
+default inference_config conf/decode_asr.yaml ../../../conf/mini/decode_asr_mini.yaml
 run_recipe "$@"

@@ -10,15 +10,15 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
 
 recipe st must_c MUSTC_v1.0
+reader --tgt_lang "{tgt_lang}"
+paper --pretrain_asr true
 default tgt_lang de
-default train_set "train.en-{tgt_lang}"
-default valid_set "dev.en-{tgt_lang}"
-default test_sets "tst-COMMON.en-{tgt_lang} tst-HE.en-{tgt_lang}"
-# With --mini true, the second value.
+default train_set "train.{src_lang}-{tgt_lang}"
+default valid_set "dev.{src_lang}-{tgt_lang}"
+default test_sets "tst-COMMON.{src_lang}-{tgt_lang} tst-HE.{src_lang}-{tgt_lang}"
+# In small runs, the second value.
 default nbpe 8000 300
 default st_config conf/train_st.yaml conf/train_st_mini.yaml
+default asr_config ../asr1/conf/train_asr.yaml ../../../conf/mini/train_asr_mini.yaml
 default inference_config conf/decode_st.yaml conf/decode_st_mini.yaml
-default datadir data data/mini
-default dumpdir dump dump/mini
-default expdir exp exp/mini
 run_recipe "$@"

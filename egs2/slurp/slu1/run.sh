@@ -12,12 +12,9 @@ recipe slu slurp slurp
 default train_set train
 default valid_set devel
 default test_sets test
-# With --mini true, the second value.
+# In small runs, the second value.
 default nbpe 500 150
 default bpemode bpe unigram
 default slu_config conf/train_slu.yaml conf/train_slu_mini.yaml
 default inference_config conf/decode_slu.yaml conf/decode_slu_mini.yaml
-default datadir data data/mini
-default dumpdir dump dump/mini
-default expdir exp exp/mini
 run_recipe "$@"

@@ -12,11 +12,8 @@ default train_set train
 default valid_set validation
 default test_sets test
 default bpemode bpe
-# With --mini true, the second value.
+# In small runs, the second value.
 default nbpe 30000 600
 default mt_config conf/train_sum.yaml conf/train_sum_mini.yaml
 default inference_config conf/decode_sum.yaml conf/decode_sum_mini.yaml
-default datadir data data/mini
-default dumpdir dump dump/mini
-default expdir exp exp/mini
 run_recipe "$@"

@@ -13,6 +13,7 @@ from espnet_mtla.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = sorted((ROOT / "egs2").glob("*/*/conf/train_[!l]*.yaml"))  # no LMs
+CONFIGS += sorted((ROOT / "conf").glob("mini/train_[!l]*.yaml"))
 FRAGMENTS = sorted((ROOT / "conf/decoder").glob("*.yaml"))
 
 
@@ -170,7 +171,7 @@ def test_numbers_of_files_are_refused_with_the_file(tmp_path):
 
 
 def test_a_search_with_ctc_needs_a_model_that_has_one():
-    recipe = ROOT / "egs2/librispeech/asr1/conf"
+    recipe = ROOT / "conf/mini"
     files = {"config": recipe / "train_asr_mini.yaml", "fragment": MTLA}
     given = {"task": "asr", "decoding": recipe / "decode_asr_mini.yaml"}
     check(**files, **given)

@@ -69,6 +69,18 @@ def test_parts_are_combined_when_all_are_there(tmp_path):
     assert len(read_table(tmp_path / "data/train_960/utt2spk")) == 15
 
 
+def test_what_is_there_is_prepared_and_the_rest_is_named(tmp_path):
+    """A training on 100 hours needs no others."""
+    root = make(tmp_path, "train-clean-100", "dev-clean", "dev-other")
+    report = prepare_librispeech(root, tmp_path / "data").splitlines()
+    assert report[-2:] == [
+        f"train_960: not made, without {root}/train-clean-360, {root}/train-other-500",
+        "dev: 10 utterances",
+    ]
+    made = {path.name for path in (tmp_path / "data").iterdir()}
+    assert made == {"train_clean_100", "dev_clean", "dev_other", "dev"}
+
+
 def test_what_lacks_its_other_half_is_named(tmp_path, caplog):
     root = make(tmp_path, "test-clean")
     chapter = root / "test-clean/84/121123"
@@ -137,7 +149,7 @@ def test_missing_folders_are_named(tmp_path):
         prepare_librispeech(tmp_path, tmp_path / "data")
     make(tmp_path, "dev-clean")
     with pytest.raises(InputError, match="train-clean-100 is missing: .* --parts"):
-        prepare_librispeech(tmp_path, tmp_path / "data")
+        prepare_librispeech(tmp_path, tmp_path / "data", ("train-clean-100",))
     with pytest.raises(InputError, match="no part 'dev': choose from train-clean-100"):
         prepare_librispeech(tmp_path, tmp_path / "data", ("dev",))
     assert not (tmp_path / "data").exists()

@@ -10,7 +10,8 @@ DECLARED = """
 mini  bool  false  a small corpus
 decoder  text  mtla  decoder
 decoder_args  text  -  its options
-nbpe  int  8000  units
+size  paper|mini  paper||mini  model
+nbpe  int  8000||150  units
 tgt_nbpe  int  {nbpe}  units of the target
 lang  text  de  language
 train_set  text  train.{lang}  training set
@@ -19,6 +20,7 @@ max_wav_duration  number  30  seconds
 
 DEFAULTS = {
     "mini": "false",
+    "size": "paper",
     "decoder": "mtla",
     "decoder_args": "",
     "nbpe": "8000",
@@ -31,9 +33,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def options():
-    found = Options(table(DECLARED))
-    found.declared["nbpe"].mini = "150"
-    return found
+    return Options(table(DECLARED))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,16 @@ def options():
         (["--decoder="], {"decoder": ""}),
         (["--decoder", ""], {"decoder": ""}),
         (["--decoder", "mha", "--decoder", "mla"], {"decoder": "mla"}),
-        (["--mini", "true"], {"mini": "true", "nbpe": "150", "tgt_nbpe": "150"}),
-        (["--nbpe=9", "--mini=true"], {"mini": "true", "nbpe": "9", "tgt_nbpe": "9"}),
+        (
+            ["--mini", "true"],
+            {"mini": "true", "size": "mini", "nbpe": "150", "tgt_nbpe": "150"},
+        ),
+        (
+            ["--nbpe=9", "--mini=true"],
+            {"mini": "true", "size": "mini", "nbpe": "9", "tgt_nbpe": "9"},
+        ),
+        (["--size", "mini"], {"size": "mini", "nbpe": "150", "tgt_nbpe": "150"}),
+        (["--mini", "true", "--size", "paper"], {"mini": "true"}),
         (["--lang", "fr"], {"lang": "fr", "train_set": "train.fr"}),
         (["--decoder_args", "a=1 b=2"], {"decoder_args": "a=1 b=2"}),
         (["--decoder_args=--a=1"], {"decoder_args": "--a=1"}),
@@ -108,9 +116,21 @@ def test_help_has_a_line_for_each_option(options):
     with pytest.raises(HelpAsked):
         options.read(["--decoder", "mha", "--help"])
     lines = options.explained().splitlines()
-    assert [line.split()[0] for line in lines] == [f"--{name}" for name in DEFAULTS]
-    assert lines[3].split(maxsplit=1)[1] == "units (8000; with --mini true: 150)"
-    assert lines[2].split(maxsplit=1)[1] == "its options"
+    assert {line.split()[0] for line in lines} == {f"--{name}" for name in DEFAULTS}
+    explained = dict(line.split(maxsplit=1) for line in lines)
+    assert explained["--size"] == "model (paper; with --mini true: mini)"
+    assert explained["--nbpe"] == "units (8000; with --size mini: 150)"
+    assert explained["--decoder_args"] == "its options"
+
+
+def test_what_the_paper_says_stands_for_options(options):
+    (paper,) = table("\npaper  bool  false  as in the paper\n")
+    found = Options(
+        [*options.declared.values(), paper], ["--decoder", "mla", "--nbpe=7"]
+    )
+    found.read(["--paper", "true", "--nbpe", "9"])
+    assert (found["decoder"], found["nbpe"]) == ("mla", "9")
+    assert found.differs("decoder")
 
 
 def test_a_default_that_names_itself_does_not_loop(options):

@@ -9,28 +9,28 @@ from pathlib import Path
 import pytest
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.settings import Settings, short_enough, tidy
-from espnet_mtla.recipe.settle import SEPARATOR, recipe_options, variables
+from espnet_mtla.recipe.declared import declare
+from espnet_mtla.recipe.names import short_enough, tidy
+from espnet_mtla.recipe.settle import settled, variables
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = ROOT / "egs2/librispeech/asr1"
 LINES = [
+    "recipe asr librispeech LibriSpeech",
+    "reader --of {train_set}",
     "default train_set train_960 train_clean_100",
     "default valid_set dev dev_clean",
     "default test_sets test_clean",
     "default nbpe 5000 150",
-    "default asr_config conf/train_asr_conformer.yaml conf/train_asr_mini.yaml",
-    "default inference_config conf/decode_asr.yaml conf/decode_asr_mini.yaml",
+    "default asr_config conf/train_asr_conformer.yaml ../../../conf/mini/train_asr_mini.yaml",
+    "default inference_config conf/decode_asr.yaml ../../../conf/mini/decode_asr_mini.yaml",
     "option side text left which side",
 ]
 
 
-def settings(*argv, corpus="librispeech", started_in="/", environment=None):
-    lines = [SEPARATOR.join(line.split(None, 4)) for line in LINES]
-    options = recipe_options("asr", corpus, "LibriSpeech", lines)
-    options.read(argv)
-    environment = {"PATH": ""} | (environment or {})
-    return Settings(options, "asr", corpus, "LibriSpeech", started_in, environment)
+def names(*argv, started_in="/", environment=None):
+    recipe = declare([line.split(None, 4) for line in LINES])
+    return settled(recipe, argv, started_in, {"PATH": ""} | (environment or {}))
 
 
 @pytest.fixture(autouse=True)
@@ -39,66 +39,89 @@ def in_the_recipe(monkeypatch):
 
 
 def test_names_tell_apart_what_was_given():
-    made = settings("--mini", "true")
-    assert made.names["experiment"] == "exp/asr_train_asr_mini_mtla"
-    assert made.names["decoding"].endswith("/decode_asr_mini_asr_model_valid.acc.ave")
-    assert made.names["units"] == {"text": "data/token_list/bpe_unigram150"}
-    made = settings(
+    made = names("--mini", "true")
+    assert made.experiment == "exp/mini/asr_train_asr_mini_mtla"
+    assert made.decoding.endswith("/decode_asr_mini_asr_model_valid.acc.ave")
+    assert made.units == {"text": "data/mini/token_list/bpe_unigram150"}
+    made = names(
         *("--mini", "true", "--seed", "3", "--nbpe", "90", "--decoder_args", "a=1 b=2"),
         *("--asr_args", "--max_epoch 2", "--train_set", "train_clean_360"),
     )
     name = "asr_train_asr_mini_mtla_a1_b2_max_epoch_2_train_settrain_clean_360_nbpe90_seed3"
-    assert made.names["experiment"] == f"exp/{name}"
+    assert made.experiment == f"exp/mini/{name}"
 
 
 def test_a_score_reads_the_units_of_its_training():
     """Those of another training set lie in a folder of their own."""
-    made = settings("--mini", "true", "--train_set", "other")
-    units = made.names["units"]["text"]
-    assert units == "data/token_list/bpe_unigram150_train_setother"
-    assert made.names["score_args"] == ["--bpemodel", f"{units}/bpe.model"]
+    made = names("--mini", "true", "--train_set", "other")
+    units = made.units["text"]
+    assert units == "data/mini/token_list/bpe_unigram150_train_setother"
+    assert made.score_args == ["--bpemodel", f"{units}/bpe.model"]
 
 
 def test_the_machine_decides_what_is_not_given():
-    made = settings("--mini", "true", environment={"OMP_NUM_THREADS": "7"})
-    assert made.names["threads"] == "7"
+    made = names("--mini", "true", environment={"OMP_NUM_THREADS": "7"})
+    assert made.options["num_threads"] == "7"
     assert made.options["ngpu"] == "0"  # no nvidia-smi on this path
     assert made.options["gpu_inference"] == "false"
-    made = settings("--mini", "true", "--num_threads", "3", "--ngpu", "2")
-    assert (made.names["threads"], made.options["gpu_inference"]) == ("3", "true")
+    made = names("--mini", "true", "--num_threads", "3", "--ngpu", "2")
+    assert made.options["gpu_inference"] == "true"
+    assert made.several_gpus == ["--multiprocessing_distributed", "true"]
 
 
 def test_paths_are_of_where_the_user_is_or_of_the_recipe(tmp_path):
     (tmp_path / "corpus").mkdir()
-    made = settings("--librispeech", "corpus", started_in=str(tmp_path))
-    assert made.names["corpus_dir"] == str(tmp_path / "corpus")
+    made = names("--librispeech", "corpus", started_in=str(tmp_path))
+    assert made.corpus_dir == str(tmp_path / "corpus")
     given = (
         "--librispeech",
         "/",
         "--asr_config",
         f"{RECIPE}/conf/train_asr_conformer.yaml",
     )
-    assert settings(*given).options["asr_config"] == "conf/train_asr_conformer.yaml"
+    assert names(*given).options["asr_config"] == "conf/train_asr_conformer.yaml"
     with pytest.raises(
         InputError, match=r"^--librispeech: no such file or folder: gone$"
     ):
-        settings("--librispeech", "gone", started_in=str(tmp_path))
+        names("--librispeech", "gone", started_in=str(tmp_path))
 
 
 def test_a_default_of_what_is_no_option_is_refused():
+    said = [["recipe", "st", "must_c", "MUSTC"], ["default", "side", "x"]]
     with pytest.raises(
         InputError, match="sets a default for --side, which is no option"
     ):
-        recipe_options("st", "must_c", "MUSTC", [f"default{SEPARATOR}side{SEPARATOR}x"])
+        declare(said)
     with pytest.raises(InputError, match="no such task: tts"):
-        recipe_options("tts", "must_c", "MUSTC", [])
+        declare([["recipe", "tts", "must_c", "MUSTC"]])
+
+
+def test_a_small_model_of_the_real_corpus():
+    made = names("--librispeech", "/", "--size", "mini", "--num_train", "7")
+    assert made.experiment == "exp/asr_train_asr_mini_mtla_sizemini"
+    assert made.units == {"text": "data/token_list/bpe_unigram150"}
+    assert made.options["train_set"] == "train_960"
+    assert made.options["lm_config"] == "../../../conf/mini/train_lm_mini.yaml"
+
+
+def test_long_values_are_cut_in_names_and_told_apart():
+    long = "--parts train-clean-100 dev-clean dev-other test-clean test-other"
+    one, two = (names("--mini", "true", "--local_data_opts", long + x) for x in "12")
+    assert one.experiment != two.experiment
+    assert "_local_data_optsparts_train-clean-100_dev-clean" in one.experiment
+    assert len(one.experiment) < 120
+
+
+def test_a_reader_is_told_the_values_of_options():
+    made = names("--mini", "true", "--local_data_opts", "--x 1")
+    assert made.reader_opts == ["--of", "train_clean_100", "--x", "1"]
 
 
 def test_the_shell_gets_every_word_as_it_is():
-    made = settings("--mini", "true", "--asr_args", "--a  'b\n$(c)' *")
+    made = names("--mini", "true", "--asr_args", "--a  'b\n$(c)' *")
     found = dict(variables(made))
     assert [found[f"train_args[{i}]"] for i in range(4)] == ["--a", "'b", "$(c)'", "*"]
-    assert found["opt[side]"] == "left" and found["option_given[mini]"] == "true"
+    assert found["opt[side]"] == "left" and found["redo_from"] == ""
 
 
 @pytest.mark.parametrize(
@@ -122,12 +145,13 @@ def test_a_name_counts_in_bytes():
 def test_needs_nothing_that_is_installed():
     """Of the standard library alone, and of Python 3.9's words."""
     command = [sys.executable, "-S", "-m", "espnet_mtla.recipe.settle"]
-    command += ["asr", "librispeech", "LibriSpeech", "/", "--", "--help"]
+    command += ["/", "recipe\x1fasr\x1flibrispeech\x1fLibriSpeech", "--", "--help"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: run.sh --mini true | --librispeech PATH")
     for path in [
         *(ROOT / "espnet_mtla/recipe").glob("*.py"),
         ROOT / "espnet_mtla/nearest.py",
+        ROOT / "espnet_mtla/task.py",
     ]:
         ast.parse(path.read_text(), feature_version=(3, 9))
