@@ -30,11 +30,9 @@ from espnet2.torch_utils.device_funcs import (
     release_accelerator_memory,
 )
 
-TASKS = ("asr", "st", "slu", "mt")
-"""ESPnet's tasks whose ``decoder`` option takes our classes."""
+from espnet_mtla.task import TASKS
 
 __all__ = [
-    "TASKS",
     "AbsDecoder",
     "AbsFrontend",
     "BatchPartialScorerInterface",
@@ -65,7 +63,7 @@ def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParse
     """Return the parser of ``<task>_inference``, some of its options explained anew.
 
     Args:
-        task: of :data:`TASKS`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         helps: of options by name.
     """
     parser = inference_module(task).get_parser()
@@ -76,8 +74,7 @@ def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParse
 
 def speech2text_class(task: str) -> type:
     """Return ESPnet's ``Speech2Text`` of a task, whatever it is called there."""
-    names = {"mt": "Text2Text", "slu": "Speech2Understand"}
-    return getattr(inference_module(task), names.get(task, "Speech2Text"))
+    return getattr(inference_module(task), TASKS[task].speech2text)
 
 
 def perplexity_module() -> ModuleType:
@@ -87,7 +84,7 @@ def perplexity_module() -> ModuleType:
 
 def model_of(task: str, speech2text: object) -> tuple[Any, argparse.Namespace]:
     """Return the model and training options that a ``Speech2Text`` holds."""
-    name = "asr" if task == "slu" else task  # ESPnet's SLU kept ASR's names
+    name = TASKS[task].held_as
     found = (getattr(speech2text, f"{name}_{part}") for part in ("model", "train_args"))
     return tuple(found)
 

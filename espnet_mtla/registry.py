@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from espnet_mtla import compat
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
+from espnet_mtla.task import TASKS
 from espnet_mtla.variant import VARIANTS
 
 
-def register(tasks: str | Iterable[str] = compat.TASKS) -> None:
+def register(tasks: str | Iterable[str] = TASKS) -> None:
     """Make our decoders choices of ESPnet's tasks; calling again is harmless.
 
     Args:
-        tasks: of :data:`compat.TASKS`, one or several. Importing one costs seconds.
+        tasks: of :data:`espnet_mtla.task.TASKS`, one or several. Importing one costs seconds.
 
     Raises:
         InputError: an unknown task.
@@ -20,8 +21,8 @@ def register(tasks: str | Iterable[str] = compat.TASKS) -> None:
             for another base class than it used to.
     """
     for task in [tasks] if isinstance(tasks, str) else tasks:
-        if task not in compat.TASKS:
-            raise InputError(f"task {task!r}: give one of {', '.join(compat.TASKS)}")
+        if task not in TASKS:
+            raise InputError(f"task {task!r}: give one of {', '.join(TASKS)}")
         choices = compat.task_module(task).decoder_choices
         for name in VARIANTS:
             decoder = decoder_class(name)

@@ -8,6 +8,7 @@ and name. Those here register when they are looked up, in whatever process:
 from functools import cache
 
 from espnet_mtla import compat, registry
+from espnet_mtla.task import TASKS
 
 
 @cache
@@ -15,7 +16,7 @@ def task_class(task: str) -> type:
     """Return ESPnet's task class with our decoders registered.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`; importing one costs seconds.
+        task: of :data:`espnet_mtla.task.TASKS`; importing one costs seconds.
 
     Raises:
         InputError: an unknown task.
@@ -26,7 +27,7 @@ def task_class(task: str) -> type:
 
 
 def __getattr__(name: str) -> type:
-    for task in compat.TASKS:
+    for task in TASKS:
         if name == f"{task.upper()}Task":
             return task_class(task)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@ def train(task: str, argv: Sequence[str] | None = None) -> None:
     """Run ESPnet's training of ``task`` with our decoders among its choices.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         argv: ESPnet's options; ``sys.argv`` when None.
 
     Raises:

@@ -7,8 +7,9 @@ from statistics import fmean
 import yaml
 
 from espnet_mtla.scoring import seeds
-from espnet_mtla.scoring.trained import MEASURES, Trained
+from espnet_mtla.scoring.trained import Trained
 from espnet_mtla.scoring.translation import bleu_p_values
+from espnet_mtla.task import TASKS
 
 MIB = 2**20
 
@@ -34,7 +35,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
     Returns:
         One dict a row, its keys the field names of ``RESULTS.json``.
     """
-    names = MEASURES[rows[0].task].scores
+    names = TASKS[rows[0].task].scores
     groups = seeds.grouped(rows)
     bases = [_base(group, groups) for group in groups]
     p_values = _p_values(groups, bases)
@@ -127,7 +128,7 @@ def _p_values(groups: Sequence[Sequence[Trained]], bases: list) -> list[float | 
 
 def markdown(table: list[dict], task: str) -> str:
     """Lay a comparison out as a Markdown table; what no row has has no column."""
-    scores = [(name, field, 1, 2) for field, name in MEASURES[task].scores.items()]
+    scores = [(name, field, 1, 2) for field, name in TASKS[task].scores.items()]
     scores.insert(1, ("p (seeds)", "seeds_p", 1, 3))
     if task == "st":
         scores.insert(1, ("p", "bleu_p", 1, 3))

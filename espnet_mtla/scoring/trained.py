@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
@@ -16,6 +15,7 @@ from espnet_mtla.config import NOT_TRAINING
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.task import TASKS
 from espnet_mtla.variant import COMMON, VARIANTS
 
 SETTING = (
@@ -24,41 +24,12 @@ SETTING = (
 )
 
 
-class Measure(NamedTuple):
-    """The quality that a task's table shows.
-
-    Attributes:
-        folder: where the task's scorer writes, under a decoded test set.
-        scores: of ``result.json``, and the names of their columns.
-    """
-
-    folder: str
-    scores: dict[str, str]
-
-
-MEASURES = {
-    "asr": Measure("score_wer", {"wer": "WER", "cer": "CER"}),
-    "st": Measure("score_bleu", {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}),
-    "slu": Measure(
-        "score_slu",
-        {
-            "intent": "intent %",
-            "scenario": "scenario %",
-            "action": "action %",
-            "slu_f1": "SLU-F1",
-            "wer": "WER",
-        },
-    ),
-    "mt": Measure("score_rouge", {"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"}),
-}
-
-
 @dataclass(frozen=True)
 class Trained:
     """One variant on one test set.
 
     Attributes:
-        task: of :data:`MEASURES`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         corpus: the recipe's, as ``must_c``; empty where it is not known.
         decoder: as the configuration names it.
         label: ``mha``, ``mtla s=2``, ``mla kv_lora_rank=64, cross``, ...; options
@@ -170,7 +141,7 @@ def _experiments(path: Path) -> list[Path]:
     if (path / "run.sh").is_file():
         folders = [path / "exp", path / "exp/mini"]
     found = (p.parent for f in folders for p in f.glob("*/config.yaml"))
-    return sorted(e for e in found if _task_of(e) in MEASURES)
+    return sorted(e for e in found if _task_of(e) in TASKS)
 
 
 def _task_of(experiment: Path) -> str:
@@ -185,11 +156,11 @@ def _corpus_of(experiment: Path) -> str:
 
 def _scored(experiment: Path, corpus: str | None) -> Iterator[Trained]:
     task = _task_of(experiment)
-    if task not in MEASURES:
-        known = ", ".join(f"{name}_..." for name in MEASURES)
+    if task not in TASKS:
+        known = ", ".join(f"{name}_..." for name in TASKS)
         raise InputError(f"{experiment}: experiments are called {known}: rename it")
     config = _config(experiment / "config.yaml")
-    for result in experiment.glob(f"*/*/{MEASURES[task].folder}/result.json"):
+    for result in experiment.glob(f"*/*/{TASKS[task].score_dir}/result.json"):
         folder = result.parent.parent
         efficiency = folder / "efficiency.json"
         if not efficiency.is_file():

@@ -126,7 +126,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     """Decode a test set.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         argv: options; ``sys.argv`` when None.
 
     Raises:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import humanfriendly
 
+from espnet_mtla.task import TASKS
+
 FRAME_SECONDS = 0.01
 """``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
 
@@ -31,11 +33,12 @@ def input_of(task: str, train_args: argparse.Namespace) -> Input:
     """Return what a task decodes; a sample of text is one of its units.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         train_args: ESPnet's training options of the model.
     """
-    if task == "mt":
-        return Input("src_text", -1, 1, "source_units", 1)
+    name = TASKS[task].decodes
+    if name != "speech":
+        return Input(name, -1, 1, "source_units", 1)
     rate = (train_args.frontend_conf or {}).get("fs", 16000)
     rate = humanfriendly.parse_size(str(rate))  # ESPnet takes 16k too
-    return Input("speech", 0.0, rate * FRAME_SECONDS, "audio_seconds", rate)
+    return Input(name, 0.0, rate * FRAME_SECONDS, "audio_seconds", rate)

@@ -17,7 +17,7 @@ class Recognizer:
     """ESPnet's ``Speech2Text`` of a task, over batches of utterances.
 
     Args:
-        task: of :data:`espnet_mtla.compat.TASKS`.
+        task: of :data:`espnet_mtla.task.TASKS`.
         args: options of ESPnet's ``<task>_inference``, parsed.
     """
 

@@ -6,10 +6,11 @@ from espnet2.asr.decoder.abs_decoder import AbsDecoder
 from espnet_mtla import compat, registry
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
+from espnet_mtla.task import TASKS
 from espnet_mtla.variant import VARIANTS
 
 
-@pytest.mark.parametrize("task", compat.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task_takes_our_decoders(task):
     registry.register([task])
     registry.register(task)

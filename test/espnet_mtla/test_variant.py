@@ -15,6 +15,7 @@ from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.trained import label_of
+from espnet_mtla.task import TASKS
 from espnet_mtla.variant import COMMON, VARIANTS, Variant, parse
 
 
@@ -103,7 +104,7 @@ def toy(monkeypatch):
     )
     monkeypatch.setitem(VARIANTS, "normed", entry)
     monkeypatch.setitem(naive.HEADS, NormedAttention, naive.HEADS[GroupedAttention])
-    for task in compat.TASKS:  # what is registered is taken back
+    for task in TASKS:  # what is registered is taken back
         choices = compat.task_module(task).decoder_choices
         monkeypatch.setattr(choices, "classes", dict(choices.classes))
     return entry

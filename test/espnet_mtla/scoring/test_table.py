@@ -5,8 +5,9 @@ import random
 import pytest
 
 from espnet_mtla.scoring.table import comparison, markdown, paper_figures
-from espnet_mtla.scoring.trained import MEASURES, find_trained
+from espnet_mtla.scoring.trained import find_trained
 from espnet_mtla.scoring.translation import bleu_p_values
+from espnet_mtla.task import TASKS
 
 
 def test_rows_are_compared_with_mha(trained, tmp_path):
@@ -123,7 +124,7 @@ def test_each_task_has_its_scores(trained, tmp_path, task, corpus, head, cells):
     table = comparison(find_trained([tmp_path]), paper)
     lines = markdown(table, task)
     assert head in lines and lines.count(cells) == 2 and "BLEU" not in lines
-    for name in MEASURES[task].scores:
+    for name in TASKS[task].scores:
         theirs = [paper["rows"][label].get(name) for label in ("mha", "mtla s=2")]
         assert [row[f"paper_{name}"] for row in table] == theirs
     assert table[0].get("intervals") == (
