@@ -13,16 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
 
-import yaml
-
+from espnet_mtla.corpora.ami_split import meetings_of
 from espnet_mtla.corpora.audio import audio_info
 from espnet_mtla.corpora.datadir import write_speakers
-from espnet_mtla.corpora.mini.build import is_mini
-from espnet_mtla.corpora.report import beside_published, dropped
+from espnet_mtla.corpora.report import beside_published, dropped, of_own_size
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import write_table
 
@@ -64,21 +61,6 @@ class Split:
         write_table(directory / "text", self.texts)
         write_speakers(directory, self.speakers)
         write_table(directory / "wav.scp", self.wavs)
-
-
-def meetings_of(split: str) -> list[str]:
-    """The meetings of ``ihm_train``, ``ihm_dev`` or ``ihm_eval``.
-
-    Raises:
-        InputError: there is no such split.
-    """
-    text = (files(__package__) / "ami.yaml").read_text(encoding="utf-8")
-    splits = yaml.safe_load(text)
-    if split not in splits:
-        raise InputError(f"no split {split!r}: choose from {', '.join(splits)}")
-    return [
-        s + letter for s, letters in splits[split].items() for letter in letters or [""]
-    ]
 
 
 def clean_text(text: str) -> str:
@@ -233,7 +215,7 @@ def prepare_ami(corpus: Path | str, out: Path | str, splits: tuple[str, ...]) ->
                 f"{dropped(read[name].dropped)}: fetch its audio"
             )
         lines.append(
-            read[name].report(name, None if is_mini(corpus) else len(meetings))
+            read[name].report(name, None if of_own_size(corpus) else len(meetings))
         )
     for name, content in read.items():
         content.write(Path(out) / name)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from espnet_mtla.corpora.datadir import write_speakers
-from espnet_mtla.corpora.mini.build import is_mini
-from espnet_mtla.corpora.report import beside_published, dropped
+from espnet_mtla.corpora.report import beside_published, dropped, of_own_size
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines, write_table
 
@@ -150,7 +149,7 @@ def prepare_librispeech(
         if part not in PARTS:
             raise InputError(f"no part {part!r}: choose from {', '.join(PARTS)}")
     read = {part: read_part(root, part) for part in parts}
-    known = {} if is_mini(root) else PUBLISHED
+    known = {} if of_own_size(root) else PUBLISHED
     lines = [read[part].report(part, known.get(part)) for part in parts]
     sets = {part.replace("-", "_"): content for part, content in read.items()}
     for name, members in COMBINED.items():
@@ -159,7 +158,7 @@ def prepare_librispeech(
             for part in members:
                 sets[name] |= read[part]
             lines.append(f"{name}: {len(sets[name].texts)} utterances")
-        elif all_there and not is_mini(root):
+        elif all_there and not of_own_size(root):
             absent = ", ".join(str(root / m) for m in members if m not in parts)
             lines.append(f"{name}: not made, without {absent}")
     for name, content in sets.items():

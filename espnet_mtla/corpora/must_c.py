@@ -10,8 +10,7 @@ import yaml
 
 from espnet_mtla.corpora.audio import audio_info
 from espnet_mtla.corpora.datadir import write_speakers
-from espnet_mtla.corpora.mini.build import is_mini
-from espnet_mtla.corpora.report import beside_published, dropped
+from espnet_mtla.corpora.report import beside_published, dropped, of_own_size
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines, write_table
 
@@ -200,7 +199,7 @@ def prepare_must_c(
     for split, content in read.items():
         content.write(Path(out) / f"{split}.en-{language}", language)
     root = data.resolve().parents[1]
-    first = language == "de" and "v1" in root.name and not is_mini(root)
+    first = language == "de" and "v1" in root.name and not of_own_size(root)
     known = PUBLISHED if first else {}
     return "\n".join(c.report(split, known.get(split)) for split, c in read.items())
 

@@ -2,8 +2,17 @@
 
 import logging
 from collections import Counter
+from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+MARKER = "mini.json"
+"""Lies in a corpus that is not as large as the published one, and is not meant to be."""
+
+
+def of_own_size(corpus: Path | str) -> bool:
+    """Whether the published counts say nothing of a corpus."""
+    return (Path(corpus) / MARKER).exists()
 
 
 def dropped(reasons: Counter) -> str:

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from espnet_mtla.corpora.datadir import write_speakers
 from espnet_mtla.corpora.meaning import Entity, Meaning, read_annotation
-from espnet_mtla.corpora.mini.build import is_mini
-from espnet_mtla.corpora.report import beside_published, dropped
+from espnet_mtla.corpora.report import beside_published, dropped, of_own_size
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open, read_lines, write_table
 
@@ -202,7 +201,7 @@ def prepare_slurp(
     lines = []
     for split in splits:
         read[split].write(Path(out) / split)
-        report = read[split].report(not is_mini(corpus))
+        report = read[split].report(not of_own_size(corpus))
         lines += [f"{split}: {report[0]}", *report[1:]]
     return "\n".join(lines)
 

@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from espnet_mtla.corpora.mini.build import is_mini
-from espnet_mtla.corpora.report import beside_published, dropped
+from espnet_mtla.corpora.report import beside_published, dropped, of_own_size
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines, write_table
 
@@ -125,7 +124,7 @@ def prepare_xsum(
     if not corpus.is_dir():
         raise InputError(f"{corpus} is missing: give XSum's folder")
     sources = {split: _source(corpus, split) for split in splits}
-    published = {} if is_mini(corpus) else PUBLISHED
+    published = {} if of_own_size(corpus) else PUBLISHED
     lines = []
     for split, rows in sources.items():
         count, summaries, articles, reasons = 0, {}, {}, Counter()

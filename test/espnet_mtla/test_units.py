@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from espnet_mtla.corpora.grammar import Grammar
+from espnet_mtla.corpora.mini.grammar import Grammar
 from espnet_mtla.errors import InputError
 from espnet_mtla.units import cut_words, load_units, train_units
 

@@ -4,7 +4,7 @@ from itertools import batched
 from pathlib import Path
 from xml.etree import ElementTree
 
-from espnet_mtla.corpora.ami import meetings_of
+from espnet_mtla.corpora.ami_split import meetings_of
 from espnet_mtla.corpora.mini.build import Layout, Recipe
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_talk
 from espnet_mtla.corpora.parallel import parallel_map

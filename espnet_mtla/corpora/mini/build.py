@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from espnet_mtla.corpora.report import MARKER
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open
-
-MARKER = "mini.json"
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,6 @@ class Layout:
     folders: tuple[str, ...]
     plan: Callable[[Recipe], Any]
     write: Callable[[Path, Any, int], list[str]]
-
-
-def is_mini(corpus: Path | str) -> bool:
-    """Whether a corpus was made here, so that there is no published count."""
-    return (Path(corpus) / MARKER).exists()
 
 
 def make_mini(out: Path | str, recipe: Recipe, layout: Layout, nj: int = 1) -> str:

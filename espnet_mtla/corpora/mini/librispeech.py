@@ -1,10 +1,10 @@
 """LibriSpeech's layout: a file an utterance, a transcript file a chapter."""
 
+import re
 from pathlib import Path
 
 from espnet_mtla.corpora.mini.build import Layout, Recipe
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_commands
-from espnet_mtla.corpora.must_c import clean_source
 from espnet_mtla.corpora.parallel import parallel_map
 from espnet_mtla.files import atomic_open
 
@@ -38,7 +38,8 @@ def write(out: Path, talks: Plan, nj: int) -> list[str]:
             jobs.append((talk, [folder / f"{name}.flac" for name in names]))
             with atomic_open(folder / f"{chapter}.trans.txt") as file:
                 for name, command in zip(names, talk.commands):
-                    file.write(f"{name} {clean_source(command.english).upper()}\n")
+                    words = re.findall(r"[\w']+", command.english.upper())
+                    file.write(f"{name} {' '.join(words)}\n")
         durations = list(parallel_map(record_commands, jobs, nj))
         hours = sum(map(sum, durations)) / 3600
         count = sum(map(len, durations))

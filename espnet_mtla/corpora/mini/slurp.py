@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from espnet_mtla.corpora.grammar import Command
 from espnet_mtla.corpora.mini.build import Layout, Recipe
+from espnet_mtla.corpora.mini.grammar import Command
 from espnet_mtla.corpora.mini.talks import Talk, plan_talks, record_commands
 from espnet_mtla.corpora.parallel import parallel_map
 from espnet_mtla.files import atomic_open

@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 
 from espnet_mtla.corpora.audio import write_audio
-from espnet_mtla.corpora.grammar import Command, Grammar
-from espnet_mtla.corpora.speech import Synthesiser, Voice
+from espnet_mtla.corpora.mini.grammar import Command, Grammar
+from espnet_mtla.corpora.mini.speech import Synthesiser, Voice
 
 FS = 16000
 # Lengths are multiples of 10 ms, so that two decimals say them exactly.
@@ -39,7 +39,7 @@ def plan_talks(
         sizes: commands in each split.
         voices: for each split, its group of ``voices.yaml``.
     """
-    path = files("espnet_mtla.corpora") / "voices.yaml"
+    path = files(__package__) / "voices.yaml"
     known = yaml.safe_load(path.read_text(encoding="utf-8"))
     rng = np.random.default_rng([seed])
     commands = list(Grammar.load().distinct(sum(sizes.values()), rng))

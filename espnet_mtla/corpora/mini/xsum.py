@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
-from espnet_mtla.corpora.grammar import Grammar, draw_distinct
 from espnet_mtla.corpora.mini.build import Layout, Recipe
+from espnet_mtla.corpora.mini.grammar import Grammar, draw_distinct
 from espnet_mtla.files import atomic_open
 
 SPLITS = ("train", "validation", "test")
@@ -34,7 +34,7 @@ class News:
     """Draws articles from ``news.yaml`` with the lists of ``grammar.yaml``."""
 
     def __init__(self) -> None:
-        path = files("espnet_mtla.corpora") / "news.yaml"
+        path = files(__package__) / "news.yaml"
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         self.openings, self.cues = tree["openings"], tree["cues"]
         self.events = list(tree["events"].values())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_mtla.corpora.ami import clean_text, meetings_of, prepare_ami
+from espnet_mtla.corpora.ami import clean_text, prepare_ami
+from espnet_mtla.corpora.ami_split import meetings_of
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_table
 

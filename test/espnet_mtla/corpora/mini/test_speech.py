@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from espnet_mtla.corpora.speech import Synthesiser, Voice
+from espnet_mtla.corpora.mini.speech import Synthesiser, Voice
 from espnet_mtla.errors import InputError
 
 TEXTS = ["Wake me up at half past seven.", "How many euros are ten yen?"]
@@ -23,7 +23,7 @@ VOICES = [
 
 
 def _voices() -> dict:
-    path = files("espnet_mtla.corpora") / "voices.yaml"
+    path = files("espnet_mtla.corpora.mini") / "voices.yaml"
     return yaml.safe_load(path.read_text())
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from espnet_mtla.corpora.grammar import Grammar, _fill_german
+from espnet_mtla.corpora.mini.grammar import Grammar, _fill_german
 from espnet_mtla.errors import InputError
 
 

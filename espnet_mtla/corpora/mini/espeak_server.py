@@ -1,4 +1,4 @@
-"""Speaks for :mod:`espnet_mtla.corpora.speech`: one short-lived process a request.
+"""Speaks for :mod:`espnet_mtla.corpora.mini.speech`: one short-lived process a request.
 
 libespeak-ng keeps state (flutter, noise, phase) in static variables that
 neither ``espeak_Terminate`` nor unloading the library resets, so what it says

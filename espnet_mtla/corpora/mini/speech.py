@@ -36,7 +36,7 @@ class Synthesiser:
     """Speaks with libespeak-ng (use as a context manager).
 
     What is said depends on the text and the voice alone, never on what was
-    said before: see :mod:`espnet_mtla.corpora.espeak_server`.
+    said before: see :mod:`espnet_mtla.corpora.mini.espeak_server`.
 
     Args:
         fs: sampling rate of the output, Hz.
