@@ -25,6 +25,7 @@ command=${2#espnet_mtla.bin.}
 shift 2
 if [[ $command == check_recipe ]]; then # before all stages, and no part of them
   echo "$*" >"$CALLS.check"
+  printf '%s\0' "$@" >"$CALLS.check0"
   if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
   exit
 fi
