@@ -8,12 +8,24 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    """A new seed every run; ``MTLA_SEED=n pytest ...`` repeats one."""
+def draw_from(seed: int) -> None:
+    """Begin all random numbers anew."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def module_seed():
+    """A new seed for each file and run, from which its shared fixtures draw too."""
     n = int(os.environ.get("MTLA_SEED") or random.SystemRandom().randrange(2**31))
-    print(f"MTLA_SEED={n}")  # pytest shows it with a failure
-    random.seed(n)
-    np.random.seed(n)
-    torch.manual_seed(n)
+    draw_from(n)
     return n
+
+
+@pytest.fixture(autouse=True)
+def seed(module_seed):
+    """The file's seed; ``MTLA_SEED=n pytest ...`` repeats a test that failed with it."""
+    print(f"MTLA_SEED={module_seed}")  # pytest shows it with a failure
+    draw_from(module_seed)
+    return module_seed

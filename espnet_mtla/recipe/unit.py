@@ -21,10 +21,8 @@ It is planned as ``NUMBER[.PART] TITLE FOLDER WORD ...`` (egs2/TEMPLATE/stages.s
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -37,6 +35,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.recipe.process import Child
 from espnet_mtla.recipe.record import Extent, digest, learnt, written
+from espnet_mtla.recipe.stamp import Stamp
 
 LISTS = ("reads", "makes", "finds", "also", "model", "shows")
 COMMANDS = ("runs", "trains", "free")
@@ -54,7 +53,7 @@ class Unit:
         self.number = self.name.partition(".")[0]
         self.folder = Path(folder)
         self.log = self.folder / "logs" / f"stage_{self.name}.log"
-        self.stamp = self.folder / "logs" / f".stage_{self.name}"
+        self.stamp = Stamp(self.folder / "logs" / f".stage_{self.name}")
         self.words: dict[str, list[str]] = {name: [] for name in LISTS}
         self.commands: list[list[str]] = []
         self.counted: list[list[str]] = []
@@ -140,14 +139,15 @@ class Unit:
         begin = time.monotonic()
         self._check_models()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(self.stamp, os.O_RDWR | os.O_CREAT, 0o666), "r+") as lock:
-            self._take(lock)
+        # two runs (two decoders, say) share data: the second waits, then finds it done
+        waiting = f"waiting for another run.sh that is in {self.title}"
+        with self.stamp.locked(lambda: self.say(waiting)) as lock:
             key, extent = self.key()
-            state, old, before = self._stamped(key)
+            state, old, before = self.stamp.read(lambda: self._adopted(key))
             same = old == key
             reached = extent.reached(before)
             if state == "done" and same and reached and not (redo or self.missing()):
-                self._write("done", key, before)  # in the place of an older stamp
+                self.stamp.write("done", key, before)  # in the place of an older stamp
                 self.say(f"{self.title}: done already")
                 self._show()
                 return
@@ -159,15 +159,15 @@ class Unit:
                 and (self.folder / "checkpoint.pth").exists()
             ):
                 self._put_aside()
-            self._write("began", key, extent)
+            self.stamp.write("began", key, extent)
             self.say(f"{self.title} ... (log: {self.log})")
-            self._run_commands(python, lock.fileno())
+            self._run_commands(python, lock)
             if name := self.missing():
                 raise InputError(
                     f"{self.where} failed: it made no {name}{self._why_not(name)}; see "
                     f"{self.log}"
                 )
-            self._write("done", key, extent)
+            self.stamp.write("done", key, extent)
         self.say(f"{self.title}: {time.monotonic() - begin:.0f} s")
         # what preparation counts and drops is for users to see
         if int(self.number) <= 5:
@@ -190,38 +190,15 @@ class Unit:
                 return f": {line.partition(': ')[2]}"
         return nearest_beside(folder)
 
-    def _take(self, lock) -> None:
-        """Two runs (two decoders, say) share data: the second waits, then finds it done."""
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.say(f"waiting for another run.sh that is in {self.title}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-
-    def _stamped(self, key: str) -> tuple[str, str, Extent]:
-        """Return what was stamped last: ``began`` or ``done``, the work, its extent.
-
-        What a version up to 0.2.1 stamped, another hash, is this work if its log holds
-        the same commands: days of training are not begun anew because of an upgrade.
-        """
-        text = self.stamp.read_text()
-        if text.startswith(("began ", "done ")):
-            same, extent = self._logged()
-            return text.split()[0], key if same else "", extent
-        with suppress(ValueError, KeyError, TypeError):
-            stamp = json.loads(text)
-            return stamp["state"], stamp["key"], Extent(*stamp["extent"])
-        return "", "", Extent()
-
-    def _logged(self) -> tuple[bool, Extent]:
-        """Whether an older log is of this work, and the extent of a training.
+    def _adopted(self, key: str) -> tuple[str, Extent]:
+        """Return this work's key and extent if an older log is of it, else none.
 
         It is not where an input was written after the stamp.
         """
         inputs = [*self.reads, *self._found()]
         newest = max((written(Path(name)) for name in inputs), default=0.0)
-        if newest > self.stamp.stat().st_mtime:
-            return False, Extent()
+        if newest > self.stamp.time():
+            return "", Extent()
         from espnet_mtla.config import take_option
 
         with suppress(OSError, ValueError, InputError):
@@ -229,22 +206,14 @@ class Unit:
             logged = [shlex.split(line[1:])[2:] for line in lines if line[:2] == "# "]
             old = [[c.removeprefix("espnet_mtla.bin."), *words] for c, *words in logged]
             if not self.trains:
-                return old == self.commands, Extent()
+                return key if old == self.commands else "", Extent()
             (command,) = old
             name, *words = command
             config = self.folder / "train.yaml"  # as it was merged then
             _, rest = take_option("config", words)
             then, extent = learnt([name, "--config", str(config), *rest])
-            return then == learnt(self.counted[0])[0], extent
-        return False, Extent()
-
-    def _write(self, state: str, key: str, extent: Extent) -> None:
-        # In place: the file that is locked stays. In one call and of one length, so that
-        # a kill leaves the old text or the new.
-        text = json.dumps({"state": state, "key": key, "extent": extent}).ljust(255)
-        stamp = os.open(self.stamp, os.O_WRONLY)
-        os.pwrite(stamp, f"{text}\n".encode(), 0)
-        os.close(stamp)
+            return key if then == learnt(self.counted[0])[0] else "", extent
+        return "", Extent()
 
     def _put_aside(self) -> None:
         """Keep a training that learnt something else, in a folder of its own."""
@@ -252,19 +221,13 @@ class Unit:
         old = self.folder.parent / ".old" / name
         old.parent.mkdir(parents=True, exist_ok=True)
         self.folder.rename(old)
-        self.stamp.parent.mkdir(parents=True)
-        its = old / "logs" / self.stamp.name
-        text = its.read_bytes()
         try:
-            # this run holds the stamp's lock: the same file stays, what moved gets a copy
-            os.link(its, self.stamp)
-        except OSError:  # it is there again, or there are no hard links
+            self.stamp.come_back(old / "logs")
+        except OSError:  # another is there, or there are no hard links
             raise InputError(
                 f"{self.where}: the model is in {old}, but another run.sh has begun: run "
                 "again"
             ) from None
-        its.unlink()
-        its.write_bytes(text)
         self.say(f"training anew; the model trained before is kept in {old}")
 
     def _run_commands(self, python: str, lock: int) -> None:

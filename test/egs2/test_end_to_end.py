@@ -109,7 +109,6 @@ def test_understanding_from_nothing_to_the_table(real_run):
 def test_summaries_from_nothing_to_the_table(real_run):
     config = "xsum/sum1/conf/train_sum_mini.yaml"
     options = ["--nbpe", "120", "--max_units", "150", "--inference_tag", "short"]
-    options += ["--inference_args", "--maxlenratio -9"]
     run = real_run("xsum/sum1", "mt", config, 1, *options)
     row = row_of(run.first, "mtla s=2")
     assert 0 <= float(row["R-L"]) <= 100

@@ -8,6 +8,7 @@ import pytest
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.recipe import run
+from espnet_mtla.recipe.stamp import Stamp
 
 
 def plan(*entries):
@@ -36,7 +37,7 @@ def test_a_full_disk_is_one_line(number, monkeypatch, tmp_path):
         raise OSError(number, "no space")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run.Unit, "_write", write)
+    monkeypatch.setattr(Stamp, "write", write)
     stdin = io.TextIOWrapper(io.BytesIO(plan(START, ("unit", "1", "x", "f"), ("end",))))
     monkeypatch.setattr(sys, "stdin", stdin)
     with pytest.raises(SystemExit, match="^run.sh: the disk is full: free some space"):
