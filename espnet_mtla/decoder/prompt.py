@@ -1,23 +1,21 @@
 """The decoder: encoder output in front of the text, or attended to as a source.
 
 It is an ESPnet decoder (``forward``) and a scorer of ESPnet's ``BeamSearch``
-and ``BatchBeamSearch`` (the other public methods).
+and ``BatchBeamSearch`` (the other public methods), in plain PyTorch; what makes a
+search fast is in :mod:`espnet_mtla.search.view`.
 """
 
 from typing import ClassVar
 
 import torch
 
-from espnet_mtla import gpu
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.checks import positive, rate
 from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
 from espnet_mtla.decoder.cross import CrossLayer
-from espnet_mtla.decoder.graph import FixedSteps
 from espnet_mtla.decoder.layer import DecoderLayer
-from espnet_mtla.decoder.packed import pack, unpack
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -55,11 +53,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
 
     variant: ClassVar[Variant]
     """What it attends with."""
-    packing: bool = True
-    """Whether a search on a CPU packs the weights of linear layers."""
-    gpu_parts: frozenset[str] = gpu.PARTS
-    """What a search on a GPU may run with, see :mod:`espnet_mtla.gpu`."""
-    _packed: bool = False
 
     def __init__(
         self,
@@ -166,9 +159,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
-        if self._packed:  # weights change between validations
-            unpack(self)
-            self._packed = False
         hlens = hlens.to(hs_pad.device)
         prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
@@ -188,9 +178,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
                 not replicated over the beam.
             xs_lengths: ``(B,)``; None when every utterance fills ``T``.
         """
-        if self.packing:
-            pack(self)
-            self._packed = True
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -224,40 +211,15 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Log-probabilities ``(N, V)`` and the batched state.
         """
-        parts = gpu.parts(self, ys)
         if isinstance(states, list):
-            if states[0].tail is not None:  # gathered anew at every step
-                parts = frozenset()
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
         while states.tail.length < ys.shape[1]:
-            tokens = ys[:, states.tail.length]
-            if parts:
-                logits = self._fixed_step(tokens, states, parts)
-            else:
-                logits = self._step(tokens, states)
+            logits = states.step(self, ys[:, states.tail.length])
         # float32 or wider: a search adds up those of many tokens
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=-1, dtype=dtype), states
-
-    def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
-        prompt, tail = state.prompt, state.tail
-        state.fixed = None
-        share = tail.n_hyp // len(prompt.lengths)
-        at = tail.place(prompt.lengths.repeat_interleave(share))
-        return self.advance(tokens, prompt, tail, at)
-
-    def _fixed_step(
-        self, tokens: torch.Tensor, state: DecoderState, parts: frozenset[str]
-    ) -> torch.Tensor:
-        """What :meth:`_step` does, as a step of fixed shape with ``parts``."""
-        state.tail.reserve()
-        if state.fixed is None or not state.fixed.fits(state.tail):
-            state.fixed = None  # two captures are never held
-            state.fixed = FixedSteps(self, state.prompt, state.tail, parts)
-        return state.fixed(tokens)
 
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step

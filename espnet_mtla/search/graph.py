@@ -3,19 +3,20 @@
 An ordinary step is shaped by how many tokens there are. Here the token's index is in
 a tensor and all reserved slots of the tails are read, those not in use masked: so the
 steps between two growths of the tails are one sequence of kernels over the same
-memory, which a GPU can run without the host (:mod:`espnet_mtla.gpu` decides).
+memory, which a GPU can run without the host.
 """
 
 import time
 from dataclasses import dataclass
 from functools import cache
-from weakref import WeakKeyDictionary
 
 import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step
+from espnet_mtla.decoder.state import DecoderState
+from espnet_mtla.search.backend import Backend
 
 
 @dataclass
@@ -27,8 +28,6 @@ class Captures:
 
 
 CAPTURES = Captures()
-RAN: WeakKeyDictionary = WeakKeyDictionary()
-"""Kinds of steps that ran, of each decoder: all that they need is compiled and loaded."""
 
 
 @cache
@@ -45,8 +44,6 @@ class FixedStep(Step):
         index: text tokens before this one, ``(1,)``.
         n_slots: slots to read; those not in use are masked.
         geometry: the variant's.
-        kernels: whether latent variants run in Triton.
-        gates: what weighs latents, of each attention that has ``gates``.
     """
 
     def __init__(
@@ -55,15 +52,11 @@ class FixedStep(Step):
         index: torch.Tensor,
         n_slots: int,
         geometry: Geometry,
-        kernels: bool,
-        gates: dict,
     ):
         super().__init__(lengths, 0, geometry)
         self.index = index
         self.ragged = True
         self.n_slots = n_slots
-        self.kernels = kernels
-        self.gates = gates
 
     def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
         """See :meth:`Step.put`."""
@@ -80,32 +73,37 @@ class FixedSteps:
         decoder: a :class:`~espnet_mtla.decoder.prompt.PromptDecoder`.
         prompt: which stays as it is.
         tail: whose buffers stay where they are from now on; see :meth:`fits`.
-        parts: ``graph`` and ``kernel``, which the steps run with.
+        lengths: prompt frames in front of each hypothesis's text, ``(N,)``.
+        backend: which says what the steps run with.
+        ran: kinds of steps that ran, to which theirs is added.
     """
 
     def __init__(
-        self, decoder, prompt: PromptCache, tail: TailCache, parts: frozenset[str]
+        self,
+        decoder: torch.nn.Module,
+        prompt: PromptCache,
+        tail: TailCache,
+        lengths: torch.Tensor,
+        backend: Backend,
+        ran: set[tuple],
     ):
-        tail.pin()
         self.decoder, self.prompt, self.tail = decoder, prompt, tail
-        self.parts = parts
+        self.lengths, self.ran = lengths, ran
         self.buffers = tail.buffers
-        share = tail.n_hyp // len(prompt.lengths)
-        self.lengths = prompt.lengths.repeat_interleave(share)
-        self.tokens = torch.zeros_like(self.lengths)
-        self.index = self.lengths.new_zeros(1)
-        self.gates = {}
-        if "kernel" in parts:
-            n_chunks = prompt.parts[0].keys.shape[2] + self.buffers[0].shape[3] + 1
-            for layer in decoder.layers:
-                if hasattr(layer.self_attn, "gates"):
-                    self.gates[layer.self_attn] = layer.self_attn.gates(n_chunks)
+        self.spare = tuple(torch.zeros_like(b) for b in self.buffers)
+        self.tokens = torch.zeros_like(lengths)
+        self.index = lengths.new_zeros(1)
         cached = prompt.parts[0].keys
+        self.kernels = backend.kernels
+        if self.kernels:
+            from espnet_mtla.search.kernels import fuse  # needs Triton
+
+            self.decoder = fuse(decoder, cached.shape[2] + self.buffers[0].shape[3] + 1)
         self.kind = (
             *(len(prompt.lengths), tail.n_hyp, cached.shape[2] > 0),
-            *(cached.dtype, cached.device, parts),
+            *(cached.dtype, cached.device),
         )
-        self.graphed = "graph" in parts and self.lengths.is_cuda
+        self.graphed = backend.graphs and lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
         self.logits: torch.Tensor | None = None
         self.newest: torch.Tensor | None = None
@@ -114,36 +112,32 @@ class FixedSteps:
         """Whether ``tail`` is where it was: neither grown nor another batch's."""
         return self.buffers is tail.buffers
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis.
+    def __call__(self, tokens: torch.Tensor, index: int) -> torch.Tensor:
+        """Feed one token to every hypothesis.
+
+        Args:
+            tokens: ``(N,)``.
+            index: text tokens before them.
 
         Returns:
             Logits ``(N, V)``, which the next call may write over.
         """
         self.tokens.copy_(tokens)
-        self.index.fill_(self.tail.place(self.lengths).index)
-        ran = RAN.setdefault(self.decoder, set())
-        if not self.graph and self.graphed and self.kind in ran:
+        self.index.fill_(index)
+        if not self.graph and self.graphed and self.kind in self.ran:
             self._capture()
         if self.graph:
             self.graph.replay()
         else:
             self._run()
-            ran.add(self.kind)
+            self.ran.add(self.kind)
         return self.logits
 
     def _run(self) -> None:
         """One step from :attr:`tokens` and :attr:`index` to :attr:`logits`."""
-        at = FixedStep(
-            self.lengths,
-            self.index,
-            self.buffers[0].shape[3],
-            self.decoder.attention.geometry,
-            "kernel" in self.parts,
-            self.gates,
-        )
-        if at.kernels:
-            self.newest = at.slot
+        n_slots = self.buffers[0].shape[3]
+        at = FixedStep(self.lengths, self.index, n_slots, self.tail.geometry)
+        self.newest = at.slot
         self.logits = self.decoder.advance(self.tokens, self.prompt, self.tail, at)
 
     def _capture(self) -> None:
@@ -162,3 +156,49 @@ class FixedSteps:
             self._run()
         CAPTURES.seconds += time.perf_counter() - begin
         CAPTURES.count += 1
+
+    def reorder(self, parents: torch.Tensor) -> None:
+        """What :meth:`TailCache.reorder` does, in buffers that stay where they are."""
+        for buffer, spare in zip(self.buffers, self.spare):
+            if self.kernels:
+                from espnet_mtla.attention.fused import copy_rows
+
+                copy_rows(buffer, spare, self.newest, parents)
+                copy_rows(spare, buffer, self.newest)
+            else:
+                old, new = (b[:, :, :, : self.tail.n_slots] for b in (buffer, spare))
+                torch.index_select(old, 1, parents, out=new)
+                old.copy_(new)
+
+
+class FixedState(DecoderState):
+    """A batch of hypotheses whose steps have a fixed shape.
+
+    Args:
+        begun: which it takes the place of; no step was taken.
+        backend: which says what the steps run with.
+        ran: kinds of steps that ran, to which theirs are added.
+    """
+
+    def __init__(self, begun: DecoderState, backend: Backend, ran: set[tuple]):
+        super().__init__(begun.prompt, begun.tail)
+        self.backend, self.ran = backend, ran
+        self.steps: FixedSteps | None = None
+
+    def step(self, decoder: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+        """See :meth:`DecoderState.step`; the next one may write over the logits."""
+        at = self.tail.place(self.lengths)
+        if self.steps is None or not self.steps.fits(self.tail):
+            self.steps = None  # two captures are never held
+            self.steps = FixedSteps(
+                decoder, self.prompt, self.tail, self.lengths, self.backend, self.ran
+            )
+        return self.steps(tokens, at.index)
+
+    def _follow(self, parents: torch.Tensor) -> None:
+        (self.steps or self.tail).reorder(parents)
+
+    def keep(self, rows: torch.Tensor) -> "FixedState":
+        """See :meth:`DecoderState.keep`."""
+        self.steps = None  # it holds the buffers
+        return super().keep(rows)
