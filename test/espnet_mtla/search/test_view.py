@@ -201,6 +201,19 @@ def test_other_types(make_decoder, ragged, dtype):
         torch.testing.assert_close(got, want, atol=allowed, rtol=allowed / 2)
 
 
+@needs_onednn
+@torch.no_grad()
+def test_autocast_is_left_to_pytorch(make_decoder, ragged):
+    decoder = make_decoder()
+    prompt, _, tokens = ragged(n_utt=3, n_tokens=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        got, want = (
+            d.batch_score(tokens, [d.batch_init_state(prompt)] * 3, None)[0]
+            for d in (SearchView(decoder, ONEDNN), decoder)
+        )
+    assert torch.equal(got, want)
+
+
 def test_training_and_autocast_on_cuda_take_ordinary_steps(monkeypatch):
     decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
     view, ys = SearchView(decoder, BACKENDS["graphs"]), torch.ones(2, 1).long()
