@@ -13,16 +13,17 @@ from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.checks import positive, rate
 from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.step import Step
-from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
+from espnet_mtla.compat import AbsDecoder
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.scorer import StateScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.variant import COMMON, Variant
 
 
-class PromptDecoder(AbsDecoder, BatchScorerInterface):
+class PromptDecoder(AbsDecoder, StateScorer):
     """Decoder with one attention variant.
 
     Of each variant :func:`espnet_mtla.decoder.variants.decoder_class` makes a
@@ -171,13 +172,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     def batch_init_state(
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
-        """Cache the prompts of a search, once an utterance.
-
-        Args:
-            x: encoder output, ``(T, D)`` of one utterance or ``(B, T, D)``,
-                not replicated over the beam.
-            xs_lengths: ``(B,)``; None when every utterance fills ``T``.
-        """
+        """See :meth:`StateScorer.batch_init_state`."""
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -188,8 +183,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
         return DecoderState(PromptCache.build(parts, layout, self.attention.stride))
 
-    init_state = batch_init_state
-
     @torch.no_grad()
     def batch_score(
         self,
@@ -198,19 +191,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         xs: torch.Tensor,
         xs_mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, DecoderState]:
-        """Score the next token of ``N`` hypotheses.
-
-        Args:
-            ys: tokens so far, ``(N, L)``; those behind the state are fed first,
-                so a primer of several tokens works.
-            states: a batched state, which is consumed; or a list of single
-                ones, which are copied.
-            xs: not read: the prompt is in the state.
-            xs_mask: not read: neither is padding cached as visible.
-
-        Returns:
-            Log-probabilities ``(N, V)`` and the batched state.
-        """
+        """See :meth:`StateScorer.batch_score`."""
         if isinstance(states, list):
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
@@ -229,31 +210,3 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
         return self.output_layer(self.after_norm(x))
-
-    def score(
-        self, y: torch.Tensor, state: DecoderState, x: torch.Tensor
-    ) -> tuple[torch.Tensor, DecoderState]:
-        """Score one hypothesis ``(L,)``: ``(V,)`` and its state (``BeamSearch``)."""
-        scores, state = self.batch_score(y.unsqueeze(0), [state], x.unsqueeze(0))
-        return scores[0], state
-
-    def select_state(
-        self,
-        state: DecoderState | list[DecoderState],
-        i: int,
-        new_id: int | None = None,
-    ) -> DecoderState:
-        """Copy hypothesis ``i`` out of a batched state, pinning nothing else."""
-        return state[i] if isinstance(state, list) else state.select(i)
-
-    def batch_select_state(
-        self, state: DecoderState, top_ids: torch.Tensor
-    ) -> DecoderState:
-        """Reorder the tails to a beam's choice, ``(B, K)`` ids ``h * V + v``."""
-        return state.reorder(top_ids, self.vocab_size)
-
-    def select_utterances(
-        self, state: DecoderState, rows: torch.Tensor
-    ) -> DecoderState:
-        """Reduce a batched state to its utterances ``rows``, ``(B,)``."""
-        return state.keep(rows)

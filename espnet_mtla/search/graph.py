@@ -12,7 +12,7 @@ from functools import cache
 
 import torch
 
-from espnet_mtla.attention.cache import PromptCache, TailCache
+from espnet_mtla.attention.cache import TailCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step
 from espnet_mtla.decoder.state import DecoderState
@@ -70,40 +70,29 @@ class FixedSteps:
     capture must not. On CUDA the next is captured, and that and all others are replays.
 
     Args:
-        decoder: a :class:`~espnet_mtla.decoder.prompt.PromptDecoder`.
-        prompt: which stays as it is.
-        tail: whose buffers stay where they are from now on; see :meth:`fits`.
-        lengths: prompt frames in front of each hypothesis's text, ``(N,)``.
-        backend: which says what the steps run with.
-        ran: kinds of steps that ran, to which theirs is added.
+        decoder: whose ``advance`` takes a step.
+        state: of the batch. Its prompts stay as they are, and the buffers of its tails
+            where they are from now on; see :meth:`fits`.
     """
 
-    def __init__(
-        self,
-        decoder: torch.nn.Module,
-        prompt: PromptCache,
-        tail: TailCache,
-        lengths: torch.Tensor,
-        backend: Backend,
-        ran: set[tuple],
-    ):
-        self.decoder, self.prompt, self.tail = decoder, prompt, tail
-        self.lengths, self.ran = lengths, ran
-        self.buffers = tail.buffers
+    def __init__(self, decoder: torch.nn.Module, state: "FixedState"):
+        self.decoder, self.ran = decoder, state.ran
+        self.prompt, self.tail, self.lengths = state.prompt, state.tail, state.lengths
+        self.buffers = self.tail.buffers
         self.spare = tuple(torch.zeros_like(b) for b in self.buffers)
-        self.tokens = torch.zeros_like(lengths)
-        self.index = lengths.new_zeros(1)
-        cached = prompt.parts[0].keys
-        self.kernels = backend.kernels
+        self.tokens = torch.zeros_like(self.lengths)
+        self.index = self.lengths.new_zeros(1)
+        cached = self.prompt.parts[0].keys
+        self.kernels = state.backend.kernels
         if self.kernels:
             from espnet_mtla.search.kernels import fuse  # needs Triton
 
             self.decoder = fuse(decoder, cached.shape[2] + self.buffers[0].shape[3] + 1)
         self.kind = (
-            *(len(prompt.lengths), tail.n_hyp, cached.shape[2] > 0),
+            *(len(self.prompt.lengths), self.tail.n_hyp, cached.shape[2] > 0),
             *(cached.dtype, cached.device),
         )
-        self.graphed = backend.graphs and lengths.is_cuda
+        self.graphed = state.backend.graphs and self.lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
         self.logits: torch.Tensor | None = None
         self.newest: torch.Tensor | None = None
@@ -190,9 +179,7 @@ class FixedState(DecoderState):
         at = self.tail.place(self.lengths)
         if self.steps is None or not self.steps.fits(self.tail):
             self.steps = None  # two captures are never held
-            self.steps = FixedSteps(
-                decoder, self.prompt, self.tail, self.lengths, self.backend, self.ran
-            )
+            self.steps = FixedSteps(decoder, self)
         return self.steps(tokens, at.index)
 
     def _follow(self, parents: torch.Tensor) -> None:

@@ -6,15 +6,15 @@ it is: to be trained, copied, quantised, or searched with in plain PyTorch.
 
 import torch
 
-from espnet_mtla.compat import BatchScorerInterface
 from espnet_mtla.decoder.prompt import PromptDecoder
+from espnet_mtla.decoder.scorer import StateScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.search.backend import Backend, choose
 from espnet_mtla.search.graph import FixedState
 from espnet_mtla.search.packed import pack
 
 
-class SearchView(torch.nn.Module, BatchScorerInterface):
+class SearchView(torch.nn.Module, StateScorer):
     """A scorer that scores as a decoder does, in the way of a backend.
 
     It is made of the decoder's own parameters, which stay as they are while it is used:
@@ -29,16 +29,15 @@ class SearchView(torch.nn.Module, BatchScorerInterface):
         super().__init__()
         self.backend = choose(decoder) if backend is None else backend
         self.decoder = pack(decoder) if self.backend.packs else decoder
+        self.vocab_size = decoder.vocab_size
         self.ran: set[tuple] = set()
         """Kinds of steps that ran: all that they need is compiled and loaded."""
 
     def batch_init_state(
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
-        """See :meth:`PromptDecoder.batch_init_state`."""
+        """See :meth:`StateScorer.batch_init_state`."""
         return self.decoder.batch_init_state(x, xs_lengths)
-
-    init_state = batch_init_state
 
     @torch.no_grad()
     def batch_score(
@@ -48,7 +47,7 @@ class SearchView(torch.nn.Module, BatchScorerInterface):
         xs: torch.Tensor,
         xs_mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, DecoderState]:
-        """See :meth:`PromptDecoder.batch_score`."""
+        """See :meth:`StateScorer.batch_score`."""
         # a list with tails is gathered anew at every step
         if isinstance(states, list) and states[0].tail is None and self._fixes():
             begun = DecoderState.gather(states, self.decoder.attention)
@@ -59,33 +58,6 @@ class SearchView(torch.nn.Module, BatchScorerInterface):
         # autocast may drop a weight's copy that a graph goes on reading
         plain = self.decoder.training or torch.is_autocast_enabled("cuda")
         return self.backend.fixes and not plain
-
-    def score(
-        self, y: torch.Tensor, state: DecoderState, x: torch.Tensor
-    ) -> tuple[torch.Tensor, DecoderState]:
-        """See :meth:`PromptDecoder.score`."""
-        return self.decoder.score(y, state, x)
-
-    def select_state(
-        self,
-        state: DecoderState | list[DecoderState],
-        i: int,
-        new_id: int | None = None,
-    ) -> DecoderState:
-        """See :meth:`PromptDecoder.select_state`."""
-        return self.decoder.select_state(state, i, new_id)
-
-    def batch_select_state(
-        self, state: DecoderState, top_ids: torch.Tensor
-    ) -> DecoderState:
-        """See :meth:`PromptDecoder.batch_select_state`."""
-        return self.decoder.batch_select_state(state, top_ids)
-
-    def select_utterances(
-        self, state: DecoderState, rows: torch.Tensor
-    ) -> DecoderState:
-        """See :meth:`PromptDecoder.select_utterances`."""
-        return self.decoder.select_utterances(state, rows)
 
 
 def use_view(search: torch.nn.Module, backend: Backend | None = None) -> None:
