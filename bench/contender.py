@@ -1,7 +1,7 @@
 """A contender, ``<engine>:<variant>``, built and ready to decode.
 
-``plain`` is ``ours`` without the parts of :mod:`espnet_mtla.gpu`, or with one of them:
-``plain+graph:mtla2``.
+``plain`` is ``ours`` in plain PyTorch, or with one part of the backend for GPUs
+(:mod:`espnet_mtla.search.backend`): ``plain+graph:mtla2``.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,9 @@ from bench.peers import authors, espnet, ours, tiled
 from bench.work import Case, Cost, step_cost, stock_step_cost
 from espnet_mtla import compat
 from espnet_mtla.errors import InputError
+from espnet_mtla.search.backend import Backend
+from espnet_mtla.search.packed import PackedLinear
+from espnet_mtla.search.view import SearchView
 
 
 @dataclass
@@ -22,7 +25,7 @@ class Contender:
 
     Attributes:
         search: called with the encoder output.
-        decoder: its decoder.
+        decoder: its scorer, ours a view of a decoder.
         cache_bytes: of a state that ``batch_score`` returned.
         cost: of a step, as the engine makes it.
     """
@@ -49,8 +52,7 @@ class Contender:
     def packed_bytes(self) -> int:
         """Bytes of weights that searches packed for the CPU, held besides."""
         modules = self.decoder.modules()
-        packed = [m for m in modules if getattr(m, "packed", None) is not None]
-        return sum(m.weight.nbytes for m in packed)
+        return sum(m.weight.nbytes for m in modules if isinstance(m, PackedLinear))
 
 
 def contender(
@@ -60,7 +62,7 @@ def contender(
 
     Raises:
         InputError: there is no such engine, or it lacks the variant, the type or a
-            part for GPUs.
+            part.
     """
     engine, _, kind = name.partition(":")
     engine, *parts = engine.split("+")
@@ -69,7 +71,7 @@ def contender(
             f"{name}: give <engine>:<variant>, as in ours:mtla2, or espnet"
         )
     if parts or engine == "plain":
-        check_parts(name, engine, parts, device)
+        check_parts(name, engine, parts, device, dtype)
     if engine == "espnet" and not kind:
         decoder = espnet.decoder(case)
         nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
@@ -78,8 +80,6 @@ def contender(
         nbytes = methodcaller("nbytes")
         if engine in OURS:
             decoder = ours.decoder(case, kind)
-            if engine == "plain":
-                decoder.gpu_parts = frozenset(parts)
         elif engine == "tiled":
             decoder = tiled.TiledDecoder(ours.decoder(case, kind))
         elif engine == "authors":
@@ -89,11 +89,16 @@ def contender(
                 f"{name}: give ours, plain, espnet, tiled or authors before ':'"
             )
     decoder = decoder.eval().to(device, dtype)
+    if kind and engine in OURS:
+        some = Backend(graphs="graph" in parts, kernels="kernel" in parts)
+        decoder = SearchView(decoder, some if engine == "plain" else None)
     search = beam_search(engine, decoder, case, device, dtype)
     return Contender(search, decoder, nbytes, cost)
 
 
-def check_parts(name: str, engine: str, parts: Sequence[str], device: str) -> None:
+def check_parts(
+    name: str, engine: str, parts: Sequence[str], device: str, dtype: torch.dtype
+) -> None:
     """Refuse a name under which nothing else would be measured than under another.
 
     Raises:
@@ -101,11 +106,14 @@ def check_parts(name: str, engine: str, parts: Sequence[str], device: str) -> No
     """
     if engine != "plain" or "+".join(parts) not in ("", "kernel", "graph"):
         raise InputError(f"{name}: give plain, plain+kernel, plain+graph or ours")
-    if not device.startswith("cuda"):
+    cuda = device.startswith("cuda")
+    if parts and not cuda:
         raise InputError(
-            f"{name}: plain lacks the parts for GPUs, which need --device cuda; give "
-            "ours on a CPU"
+            f"{name}: its part is one for GPUs, which needs --device cuda; give plain "
+            "or ours on a CPU"
         )
+    if not cuda and dtype != torch.float32:
+        raise InputError(f"{name}: on a CPU plain is ours, but with --dtype float32")
 
 
 OURS = ("ours", "plain", "espnet")

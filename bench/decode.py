@@ -25,13 +25,13 @@ from bench.tables import finish
 from bench.watch import prompts_timed, watched
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
-from espnet_mtla.decoder.graph import CAPTURES
 from espnet_mtla.errors import InputError
+from espnet_mtla.search.graph import CAPTURES
 from espnet_mtla.variant import VARIANTS
 
 CONTENDERS_HELP = (
     "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
-    "its search), on a GPU plain:V (ours without the parts for GPUs), plain+kernel:V, "
+    "its search), plain:V (ours in plain PyTorch), on a GPU plain+kernel:V, "
     f"plain+graph:V; V is {', '.join(VARIANTS)} or mtla<s>"
 )
 
@@ -116,7 +116,7 @@ def survey(c: Contender, x: torch.Tensor, case: Case, device: str) -> dict:
         c.decode(x, case.tokens)
     return {
         "cache_bytes": seen.pop("cache_bytes"),
-        "peak_bytes": peak,
+        "peak_bytes": peak + c.packed_bytes(),  # packed before
         "packed_bytes": c.packed_bytes(),
         "shares": seen,
     }

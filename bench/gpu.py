@@ -47,7 +47,7 @@ def preload() -> None:
     ):
         importlib.import_module(name)
     with contextlib.suppress(ImportError):  # each said by the group that needs it
-        importlib.import_module("espnet_mtla.attention.fused")
+        importlib.import_module("espnet_mtla.search.kernels")
         importlib.import_module("pytest")
 
 

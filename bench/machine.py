@@ -17,10 +17,10 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages
 
 import torch
 
-from espnet_mtla.decoder.packed import pack
 from espnet_mtla.environment import environment
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open
+from espnet_mtla.search.packed import pack
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -209,8 +209,7 @@ def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, flo
     rates = []
     for size in sizes:
         a = torch.randn(size, size, device=device).to(dtype)
-        linear = torch.nn.Sequential(torch.nn.Linear(size, size, bias=False))
-        pack(linear.to(device, dtype))
+        linear = pack(torch.nn.Linear(size, size, bias=False).to(device, dtype))
         products = partial(torch.mm, a, a, out=torch.empty_like(a)), partial(linear, a)
         with torch.no_grad():
             seconds = min(fastest(device, product, repeats) for product in products)

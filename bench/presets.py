@@ -45,6 +45,11 @@ PRESETS = {
         Case(beam=10, ctc_weight=0.3, vocabulary=5000),
         ("ours:mtla2", "ours:mha", "espnet:mtla2", "espnet"),
     ),
+    # without packed weights, and with them
+    "parts-cpu": Preset(
+        Case(),
+        tuple(f"{e}:{v}" for v in ("mha", "mla", "mtla2") for e in ("plain", "ours")),
+    ),
     "paper-st": Preset(ST, tuple(f"{e}:{v}" for e in ("tiled", "ours") for v in PAPER)),
     "parts-500": Preset(ST, PARTS),
     # as many frames in a batch

@@ -23,6 +23,7 @@ from bench.peers import ours
 from bench.tables import finish
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
+from espnet_mtla.search.view import use_view
 from espnet_mtla.variant import VARIANTS
 
 CHECKED = (*(variant.short for variant in VARIANTS.values()), "mtla3")
@@ -43,7 +44,7 @@ ALLOWED = {
 TESTS = Path(__file__).parent.parent / "test" / "espnet_mtla"
 SUITES = {
     "kernels": (TESTS / "attention" / "kernel_cases.py",),
-    "graphs": (TESTS / "decoder" / "test_graph.py", "-k", "equals_ordinary and {}"),
+    "graphs": (TESTS / "search" / "test_graph.py", "-k", "equals_ordinary and {}"),
 }
 
 
@@ -89,9 +90,10 @@ def differences(case: Case, name: str, device: str, dtype: str) -> dict[str, flo
             getattr(scorer, "ctc", scorer).to(where, to)
         s.to(where, to)
         decoder, here = s.scorers["decoder"], x.to(where, to)
+        use_view(s)
         results = [
             *trained(decoder, here, tokens.to(where)),
-            stepped(decoder, here, tokens.to(where)),
+            stepped(s.scorers["decoder"], here, tokens.to(where)),
         ]
         with torch.inference_mode():
             nbest = s(here, maxlenratio=-float(case.tokens))
@@ -119,13 +121,13 @@ def trained(
 
 @torch.no_grad()
 def stepped(
-    decoder: torch.nn.Module, x: torch.Tensor, tokens: torch.Tensor
+    view: torch.nn.Module, x: torch.Tensor, tokens: torch.Tensor
 ) -> torch.Tensor:
     """Scores behind some tokens, one step each."""
-    state = [decoder.batch_init_state(x)] * len(x)
+    state = [view.batch_init_state(x)] * len(x)
     scores = []
     for i in range(4):
-        found, state = decoder.batch_score(tokens[:, : i + 1], state, None)
+        found, state = view.batch_score(tokens[:, : i + 1], state, None)
         scores.append(found[:, :-1])
     return centred(torch.cat(scores))
 

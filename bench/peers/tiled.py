@@ -69,7 +69,6 @@ class TiledDecoder(TiledScorer):
 
     def __init__(self, decoder: PromptDecoder):
         super().__init__(decoder.vocab_size)
-        decoder.packing = False
         self.decoder = decoder
 
     def batch_init_state(

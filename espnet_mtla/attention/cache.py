@@ -102,7 +102,6 @@ class TailCache:
         self.geometry = geometry
         self.open_range = open_range
         self.length = length
-        self._pinned = False
         self._spare: tuple[torch.Tensor, ...] | None = None
 
     @classmethod
@@ -142,59 +141,30 @@ class TailCache:
     def place(self, lengths: torch.Tensor) -> Step:
         """Count one more token of every hypothesis, and say where it stands.
 
-        Its slot is there from then on: see :meth:`reserve`.
+        Its slot is there from then on: buffers that are full double.
 
         Args:
             lengths: prompt frames of each hypothesis's utterance, ``(N,)``.
         """
-        self.reserve()
-        self.length += 1
-        return Step(lengths, self.length - 1, self.geometry, self.open_range)
-
-    def reserve(self) -> None:
-        """Make room for one more token, doubling the buffers when they are full."""
         if self._slots(self.length + 1) > self.buffers[0].shape[3]:
             self.buffers = tuple(
                 torch.cat((b, torch.zeros_like(b)), dim=3) for b in self.buffers
             )
             self._spare = None
+        self.length += 1
+        return Step(lengths, self.length - 1, self.geometry, self.open_range)
 
-    def pin(self) -> None:
-        """Have the buffers stay where they are until they grow."""
-        self._pinned = True
-        self._make_spare()
-
-    def _make_spare(self) -> None:
-        if self._spare is None:
-            self._spare = tuple(torch.zeros_like(b) for b in self.buffers)
-
-    def reorder(
-        self, parents: torch.Tensor, newest: torch.Tensor | None = None
-    ) -> None:
+    def reorder(self, parents: torch.Tensor) -> None:
         """Replace hypothesis ``n`` by a copy of hypothesis ``parents[n]``, ``(N,)``.
 
         Slots that are not in use yet may hold anything finite.
-
-        Args:
-            parents: ``(N,)``.
-            newest: last slot in use of each hypothesis, ``(N,)``, if pinned and to be
-                copied in Triton.
         """
-        self._make_spare()
-        if newest is not None:
-            from espnet_mtla.attention.fused import copy_rows
-
-            for buffer, spare in zip(self.buffers, self._spare):
-                copy_rows(buffer, spare, newest, parents)
-                copy_rows(spare, buffer, newest)
-            return
+        if self._spare is None:
+            self._spare = tuple(torch.zeros_like(b) for b in self.buffers)
         for buffers in zip(self.buffers, self._spare):
             old, new = (b[:, :, :, : self.n_slots] for b in buffers)
             torch.index_select(old, 1, parents, out=new)
-            if self._pinned:
-                old.copy_(new)
-        if not self._pinned:
-            self.buffers, self._spare = self._spare, self.buffers
+        self.buffers, self._spare = self._spare, self.buffers
 
     def keep(self, hyps: torch.Tensor) -> None:
         """Keep the hypotheses ``hyps`` alone."""

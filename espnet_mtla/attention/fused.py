@@ -1,6 +1,6 @@
 """Launches the kernels of latent attention (:mod:`.kernel`, :mod:`.write_kernel`).
 
-Imported only where they run (:mod:`espnet_mtla.gpu` decides), since it needs Triton.
+Imported only where they run (a search's backend says), since it needs Triton.
 """
 
 from functools import cache
@@ -11,6 +11,7 @@ import triton
 
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
+from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.step import Step
 from espnet_mtla.attention.write_kernel import copy_kernel, write_kernel
 
@@ -80,14 +81,21 @@ def _processors(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).multi_processor_count
 
 
-def write(attention, x: torch.Tensor, tail: torch.Tensor, at: Step) -> torch.Tensor:
+def write(
+    attention: LatentAttention,
+    x: torch.Tensor,
+    tail: torch.Tensor,
+    at: Step,
+    gates: tuple[torch.Tensor, torch.Tensor] | None,
+) -> torch.Tensor:
     """Put one new token a hypothesis into the tail; return its absorbed queries.
 
     Args:
-        attention: a :class:`~espnet_mtla.attention.latent.LatentAttention`.
+        attention: which projects it.
         x: ``(N, D)``.
         tail: this layer's buffer, ``(N, 1, capacity, r + d_r)``.
-        at: whose ``gates`` holds those of an attention that has any.
+        at: where it stands.
+        gates: :meth:`HyperNetwork.gates`; None where latents are not weighed.
 
     Returns:
         ``(N, M, r + d_r)``, scaled.
@@ -98,11 +106,8 @@ def write(attention, x: torch.Tensor, tail: torch.Tensor, at: Step) -> torch.Ten
     query = q.new_empty(len(x), heads, width)
     attention.linear_kv_b.absorb_into(query[..., :rank], q[..., :nope], attention.scale)
     norm = attention.kv_norm
-    gated = hasattr(attention, "gates")
-    if gated:
-        directions, offsets = at.gates[attention]
-    else:  # not read
-        directions, offsets = norm.weight, norm.bias
+    # not read where there are none
+    directions, offsets = gates or (norm.weight, norm.bias)
     with torch.cuda.device_of(x):
         write_kernel[len(x),](
             attention.linear_kv_a(x),
@@ -127,7 +132,7 @@ def write(attention, x: torch.Tensor, tail: torch.Tensor, at: Step) -> torch.Ten
             RP=triton.next_power_of_2(rank),
             PAIRS=triton.next_power_of_2(width - rank) // 2,
             ROWS=triton.next_power_of_2(heads),
-            GATED=gated,
+            GATED=gates is not None,
             num_warps=2,
         )
     return query

@@ -78,7 +78,7 @@ class LatentAttention(LatentProjections, Attention):
                 attn_mask=mask.repeat_interleave(self.n_heads, dim=2),
                 **options,
             )
-            return self._combine(seen.squeeze(1).unflatten(1, (-1, self.n_heads)))
+            return self.combine(seen.squeeze(1).unflatten(1, (-1, self.n_heads)))
         k_nope, v = self.linear_kv_b.keys_values(latent)
         # autocast leaves normalised latents in float32, but not what it projects
         k_rope = k_rope.to(k_nope.dtype).unsqueeze(2).expand(-1, -1, self.n_heads, -1)
@@ -139,20 +139,25 @@ class LatentAttention(LatentProjections, Attention):
     ) -> torch.Tensor:
         """See :meth:`Attention.step`."""
         (buffer,) = tail
-        if at.kernels:
-            from espnet_mtla.attention import fused
+        self._write(buffer, x, at)
+        # scaled here, where it is narrower than behind the up-projection
+        q_nope, q_rope = (q * self.scale for q in self._query(x))
+        q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
+        query = torch.cat((self.linear_kv_b.absorb(q_nope), q_rope), dim=-1)
+        return self.look(query, prompt, prompt_unused, buffer, at)
 
-            query = fused.write(self, x, buffer, at)
-            if fused.attends(query, self.rank):
-                out = fused.attend_latent(query, prompt, buffer, at, self.rank)
-                return self._combine(out)
-        else:
-            self._write(buffer, x, at)
-            # scaled here, where it is narrower than behind the up-projection
-            q_nope, q_rope = (q * self.scale for q in self._query(x))
-            q_rope = apply_rope(q_rope, at.phase.unsqueeze(1))
-            absorbed = self.linear_kv_b.absorb(q_nope)
-            query = torch.cat((absorbed, q_rope), dim=-1)  # (N, heads, r + d_r)
+    def look(
+        self,
+        query: torch.Tensor,
+        prompt: PromptPart | None,
+        prompt_unused: torch.Tensor | None,
+        buffer: torch.Tensor,
+        at: Step,
+    ) -> torch.Tensor:
+        """What :meth:`step` makes of absorbed queries, scaled.
+
+        ``(N, heads, r + d_r)`` to ``(N, D)``.
+        """
         slots = buffer[:, :, : at.n_slots]
         out = attend(
             query.unsqueeze(1),
@@ -162,4 +167,4 @@ class LatentAttention(LatentProjections, Attention):
             slots[..., : self.rank],
             at.tail_unused,
         )
-        return self._combine(out.squeeze(1))
+        return self.combine(out.squeeze(1))

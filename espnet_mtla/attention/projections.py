@@ -144,6 +144,6 @@ class LatentProjections(torch.nn.Module):
         q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
         return q.split((self.nope_width, self.rope_width), dim=-1)
 
-    def _combine(self, seen: torch.Tensor) -> torch.Tensor:
+    def combine(self, seen: torch.Tensor) -> torch.Tensor:
         """Attention's mean of latents, ``(..., heads, r)``, to ``(..., D)``."""
         return self.linear_out(self.linear_kv_b.combine(seen).flatten(-2))

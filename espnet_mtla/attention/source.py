@@ -163,7 +163,7 @@ class LatentSource(LatentProjections, SourceAttention):
         return self.linear_kv_b.absorb(query).unsqueeze(2)
 
     def _out(self, seen: torch.Tensor) -> torch.Tensor:
-        return self._combine(seen.squeeze(2))
+        return self.combine(seen.squeeze(2))
 
 
 class TemporalLatentSource(HyperNetwork, LatentSource):

@@ -37,9 +37,6 @@ class Step:
         self.n_slots = slot_count(most, index + 1, self.stride)
         self.ragged = (least + index) // self.stride != (most + index) // self.stride
 
-    kernels: bool = False
-    """Whether latent variants run in Triton."""
-
     def put(self, buffer: torch.Tensor, new: torch.Tensor) -> None:
         """Write ``(N, G, w)`` into this token's own slot of ``(N, G, capacity, w)``."""
         buffer[:, :, self.index] = new

@@ -1,30 +1,29 @@
 """The decoder: encoder output in front of the text, or attended to as a source.
 
 It is an ESPnet decoder (``forward``) and a scorer of ESPnet's ``BeamSearch``
-and ``BatchBeamSearch`` (the other public methods).
+and ``BatchBeamSearch`` (the other public methods), in plain PyTorch; what makes a
+search fast is in :mod:`espnet_mtla.search.view`.
 """
 
 from typing import ClassVar
 
 import torch
 
-from espnet_mtla import gpu
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.checks import positive, rate
 from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.step import Step
-from espnet_mtla.compat import AbsDecoder, BatchScorerInterface
+from espnet_mtla.compat import AbsDecoder
 from espnet_mtla.decoder.cross import CrossLayer
-from espnet_mtla.decoder.graph import FixedSteps
 from espnet_mtla.decoder.layer import DecoderLayer
-from espnet_mtla.decoder.packed import pack, unpack
+from espnet_mtla.decoder.scorer import StateScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.variant import COMMON, Variant
 
 
-class PromptDecoder(AbsDecoder, BatchScorerInterface):
+class PromptDecoder(AbsDecoder, StateScorer):
     """Decoder with one attention variant.
 
     Of each variant :func:`espnet_mtla.decoder.variants.decoder_class` makes a
@@ -55,11 +54,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
 
     variant: ClassVar[Variant]
     """What it attends with."""
-    packing: bool = True
-    """Whether a search on a CPU packs the weights of linear layers."""
-    gpu_parts: frozenset[str] = gpu.PARTS
-    """What a search on a GPU may run with, see :mod:`espnet_mtla.gpu`."""
-    _packed: bool = False
 
     def __init__(
         self,
@@ -166,9 +160,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         Returns:
             Logits ``(B, L, V)`` and ``ys_in_lens``.
         """
-        if self._packed:  # weights change between validations
-            unpack(self)
-            self._packed = False
         hlens = hlens.to(hs_pad.device)
         prompt = self._prompt(hs_pad, hlens)
         text = self._embed(ys_in_pad)
@@ -181,16 +172,7 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
     def batch_init_state(
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
-        """Cache the prompts of a search, once an utterance.
-
-        Args:
-            x: encoder output, ``(T, D)`` of one utterance or ``(B, T, D)``,
-                not replicated over the beam.
-            xs_lengths: ``(B,)``; None when every utterance fills ``T``.
-        """
-        if self.packing:
-            pack(self)
-            self._packed = True
+        """See :meth:`StateScorer.batch_init_state`."""
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -201,8 +183,6 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
         return DecoderState(PromptCache.build(parts, layout, self.attention.stride))
 
-    init_state = batch_init_state
-
     @torch.no_grad()
     def batch_score(
         self,
@@ -211,53 +191,16 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         xs: torch.Tensor,
         xs_mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, DecoderState]:
-        """Score the next token of ``N`` hypotheses.
-
-        Args:
-            ys: tokens so far, ``(N, L)``; those behind the state are fed first,
-                so a primer of several tokens works.
-            states: a batched state, which is consumed; or a list of single
-                ones, which are copied.
-            xs: not read: the prompt is in the state.
-            xs_mask: not read: neither is padding cached as visible.
-
-        Returns:
-            Log-probabilities ``(N, V)`` and the batched state.
-        """
-        parts = gpu.parts(self, ys)
+        """See :meth:`StateScorer.batch_score`."""
         if isinstance(states, list):
-            if states[0].tail is not None:  # gathered anew at every step
-                parts = frozenset()
             states = DecoderState.gather(states, self.attention)
         if states.tail.length >= ys.shape[1]:
             raise RuntimeError("this state was consumed by an earlier batch_score")
         while states.tail.length < ys.shape[1]:
-            tokens = ys[:, states.tail.length]
-            if parts:
-                logits = self._fixed_step(tokens, states, parts)
-            else:
-                logits = self._step(tokens, states)
+            logits = states.step(self, ys[:, states.tail.length])
         # float32 or wider: a search adds up those of many tokens
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=-1, dtype=dtype), states
-
-    def _step(self, tokens: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
-        prompt, tail = state.prompt, state.tail
-        state.fixed = None
-        share = tail.n_hyp // len(prompt.lengths)
-        at = tail.place(prompt.lengths.repeat_interleave(share))
-        return self.advance(tokens, prompt, tail, at)
-
-    def _fixed_step(
-        self, tokens: torch.Tensor, state: DecoderState, parts: frozenset[str]
-    ) -> torch.Tensor:
-        """What :meth:`_step` does, as a step of fixed shape with ``parts``."""
-        state.tail.reserve()
-        if state.fixed is None or not state.fixed.fits(state.tail):
-            state.fixed = None  # two captures are never held
-            state.fixed = FixedSteps(self, state.prompt, state.tail, parts)
-        return state.fixed(tokens)
 
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
@@ -267,31 +210,3 @@ class PromptDecoder(AbsDecoder, BatchScorerInterface):
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
         return self.output_layer(self.after_norm(x))
-
-    def score(
-        self, y: torch.Tensor, state: DecoderState, x: torch.Tensor
-    ) -> tuple[torch.Tensor, DecoderState]:
-        """Score one hypothesis ``(L,)``: ``(V,)`` and its state (``BeamSearch``)."""
-        scores, state = self.batch_score(y.unsqueeze(0), [state], x.unsqueeze(0))
-        return scores[0], state
-
-    def select_state(
-        self,
-        state: DecoderState | list[DecoderState],
-        i: int,
-        new_id: int | None = None,
-    ) -> DecoderState:
-        """Copy hypothesis ``i`` out of a batched state, pinning nothing else."""
-        return state[i] if isinstance(state, list) else state.select(i)
-
-    def batch_select_state(
-        self, state: DecoderState, top_ids: torch.Tensor
-    ) -> DecoderState:
-        """Reorder the tails to a beam's choice, ``(B, K)`` ids ``h * V + v``."""
-        return state.reorder(top_ids, self.vocab_size)
-
-    def select_utterances(
-        self, state: DecoderState, rows: torch.Tensor
-    ) -> DecoderState:
-        """Reduce a batched state to its utterances ``rows``, ``(B,)``."""
-        return state.keep(rows)

@@ -1,12 +1,12 @@
 """What the prompt decoder hands to a beam search as its scorer state."""
 
 import weakref
+from functools import cached_property
 
 import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention
-from espnet_mtla.decoder.graph import FixedSteps
 
 
 class DecoderState:
@@ -30,7 +30,6 @@ class DecoderState:
     ):
         self.tail = tail
         self.utterance = utterance
-        self.fixed: FixedSteps | None = None
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
         batched = utterance is not None and len(prompt.lengths) > 1
@@ -48,6 +47,17 @@ class DecoderState:
             raise RuntimeError("this hypothesis's batch has ended; keep its state")
         return prompt
 
+    @cached_property
+    def lengths(self) -> torch.Tensor:
+        """Prompt frames in front of each hypothesis's text, ``(N,)``."""
+        lengths = self.prompt.lengths
+        return lengths.repeat_interleave(self.tail.n_hyp // len(lengths))
+
+    def step(self, decoder: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+        """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
+        at = self.tail.place(self.lengths)
+        return decoder.advance(tokens, self.prompt, self.tail, at)
+
     def select(self, i: int) -> "DecoderState":
         """Copy out hypothesis ``i`` (its tail alone)."""
         if self.tail is None:
@@ -61,16 +71,19 @@ class DecoderState:
         share = self.tail.n_hyp // len(top_ids)
         first = torch.arange(len(top_ids), device=top_ids.device) * share
         parents = top_ids.div(n_vocab, rounding_mode="trunc") + first[:, None]
-        self.tail.reorder(parents.flatten(), self.fixed and self.fixed.newest)
+        self._follow(parents.flatten())
         return self
+
+    def _follow(self, parents: torch.Tensor) -> None:
+        self.tail.reorder(parents)
 
     def keep(self, rows: torch.Tensor) -> "DecoderState":
         """Drop all utterances but ``rows``, and all their hypotheses."""
         n_utt, n_hyp = len(self.prompt.lengths), self.tail.n_hyp
         hyps = torch.arange(n_hyp, device=rows.device).view(n_utt, -1)[rows]
-        self.fixed = None  # it holds the buffers
         self.prompt.keep(rows)
         self.tail.keep(hyps.flatten())
+        self.__dict__.pop("lengths", None)
         return self
 
     @classmethod

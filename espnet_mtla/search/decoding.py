@@ -134,7 +134,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     """
     args = parse(task, argv)
     from espnet_mtla import compat
-    from espnet_mtla.decoder.graph import CAPTURES
+    from espnet_mtla.search.graph import CAPTURES
     from espnet_mtla.search.meter import CacheMeter, Meter
 
     logging.basicConfig(
@@ -155,7 +155,7 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         if unknown:
             raise InputError(f"{args.key_file}: {unknown[0]} is not in the data")
         keys = list(wanted)
-    cache = CacheMeter(recognizer.model.decoder)
+    cache = CacheMeter(recognizer.decoder)
 
     def load(key: str) -> torch.Tensor:
         return torch.from_numpy(data[key][1][recognizer.input.name])

@@ -28,6 +28,7 @@ class Recognizer:
         from espnet_mtla.search.fast import FastBeamSearch
         from espnet_mtla.search.frontend import AloneFrontend
         from espnet_mtla.search.inputs import input_of
+        from espnet_mtla.search.view import use_view
 
         registry.register([task])
         speech2text = compat.speech2text_class(task)
@@ -42,6 +43,8 @@ class Recognizer:
         self.model, self.train_args = compat.model_of(task, self.inner)
         if isinstance(self.model.decoder, PromptDecoder):
             search.__class__ = FastBeamSearch  # as ESPnet itself chooses one
+            use_view(search)
+        self.decoder = search.scorers.get("decoder", self.model.decoder)
         if theirs := search.part_scorers.get("ctc"):
             ours = CTCPrefixScorer(theirs.ctc, theirs.eos, theirs.window_margin)
             search.scorers["ctc"] = search.part_scorers["ctc"] = ours

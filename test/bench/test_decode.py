@@ -6,9 +6,9 @@ import torch
 from bench import decode, tables
 from bench.contender import Contender, contender
 from bench.work import Case
-from espnet_mtla import gpu
-from espnet_mtla.decoder.graph import CAPTURES
 from espnet_mtla.errors import InputError
+from espnet_mtla.search.backend import ONEDNN, PLAIN, Backend
+from espnet_mtla.search.graph import CAPTURES
 
 SMALL = {
     "utterances": 2,
@@ -90,11 +90,22 @@ def test_figures(tmp_path, capsys):
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
 
 
-@pytest.mark.parametrize("name", ["plain", "plain+kernel", "plain+graph", "ours"])
-def test_names_say_which_parts_for_gpus_run(name, monkeypatch):
+BACKENDS = {
+    "plain": PLAIN,
+    "plain+kernel": Backend(kernels=True),
+    "plain+graph": Backend(graphs=True),
+    "ours": ONEDNN,
+    "espnet": ONEDNN,
+}
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_names_say_which_parts_run(name, monkeypatch):
     monkeypatch.setattr("bench.contender.check_parts", lambda *args: None)
-    parts = contender(f"{name}:mtla2", Case(**SMALL)).decoder.gpu_parts
-    assert parts == (gpu.PARTS if name == "ours" else set(name.split("+")[1:]))
+    c = contender(f"{name}:mtla2", Case(**SMALL))
+    assert c.search.scorers["decoder"] is c.decoder
+    assert c.decoder.backend == BACKENDS[name]
+    assert (c.packed_bytes() > 0) == BACKENDS[name].packs
 
 
 def test_captures_are_told_apart(monkeypatch):
@@ -151,8 +162,8 @@ def test_budget_is_kept():
         (["tiled+graph:mla"], "give plain, plain.kernel"),
         (["plain+graf:mla"], "give plain, plain.kernel"),
         (["ours+kernel:mla"], "give plain, plain.kernel"),
-        (["plain+graph:mla"], "which need --device cuda"),
-        (["plain:mla"], "which need --device cuda"),
+        (["plain+graph:mla"], "which needs --device cuda"),
+        (["plain:mla", "--dtype=bfloat16"], "on a CPU plain is ours"),
         (["mtla2"], "give <engine>:<variant>"),
         (["espnet", "ours"], "ours: give <engine>:<variant>"),
         (["tiled:mla", "--tokens=1"], "give --tokens 2"),

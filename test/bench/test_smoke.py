@@ -10,13 +10,13 @@ SIZES += ["--vocabulary=17", "--prompt=7", "--tokens=4"]
 
 
 def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
-    """A weight that is off is seen wherever it is used; half precision is allowed."""
+    """A bias that is off is seen wherever it is used; half precision is allowed."""
     checked = smoke.stepped
 
-    def off(decoder, x, tokens):
+    def off(view, x, tokens):
         if next(seen):
-            decoder.output_layer.weight.data.mul_(1.001)
-        return checked(decoder, x, tokens)
+            view.decoder.output_layer.bias.data.mul_(1.01)
+        return checked(view, x, tokens)
 
     monkeypatch.setattr(smoke, "CHECKED", ("mtla3",))
     out = tmp_path / "smoke.json"

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from espnet_mtla import gpu
 from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.naive import naive_attention
-from espnet_mtla.decoder.graph import FixedStep
 from espnet_mtla.decoder.variants import decoder_class
+from espnet_mtla.search.backend import CUDA, PLAIN
+from espnet_mtla.search.graph import FixedStep
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -101,16 +101,9 @@ def test_steps_in_half_precision(stride, monkeypatch):
 
 def steps(options, stride, dtype, attends, monkeypatch):
     """Four steps of a small attention, and the naive equations of its weights."""
-    from espnet_mtla.attention import fused
+    from espnet_mtla.search import kernels
 
-    used = []
-
-    def write(*args, write=fused.write):
-        used.append(args)
-        return write(*args)
-
-    monkeypatch.setattr(fused, "write", write)
-    monkeypatch.setattr(fused, "attends", lambda query, rank: attends)
+    monkeypatch.setattr(kernels, "attends", lambda query, rank: attends)
     kind = LatentAttention
     if stride:
         kind, options = TemporalLatentAttention, {"temporal_stride": stride, **options}
@@ -128,19 +121,16 @@ def steps(options, stride, dtype, attends, monkeypatch):
     part = attention.cache_prompt(prompt, layout)
     cache = PromptCache.build([part], layout, attention.stride)
     tail = TailCache.build(cache, attention, 6)
-    got = []
-    gates = {attention: attention.gates(20)} if stride else {}
+    got, fused = [], kernels.fuse(attention, 20)
+    assert isinstance(fused, kernels.FusedAttention)
     for i in range(4):
         at = FixedStep(
             lengths.repeat_interleave(beam),
             lengths.new_tensor([i]),
             tail.buffers[0].shape[3],
             attention.geometry,
-            True,
-            gates,
         )
-        got.append(attention.step(text[:, i], part, cache.unused, tail.layer(0), at))
-    assert len(used) == 4
+        got.append(fused.step(text[:, i], part, cache.unused, tail.layer(0), at))
     attention, prompt, text = attention.cpu().float(), prompt.cpu(), text.cpu()
     want = []
     for i in range(6):
@@ -168,9 +158,10 @@ def test_tails_are_copied_as_far_as_they_are_used(groups, gather):
 @pytest.mark.parametrize("variant", ["mha", "mqa", "mla", "mtla", "mtla-cross"])
 @pytest.mark.parametrize("detects", [False, True])
 @torch.no_grad()
-def test_searches_find_the_same(variant, detects, monkeypatch):
+def test_searches_find_the_same(variant, detects):
     """With the kernels, and captured on CUDA."""
     from espnet_mtla.search.fast import FastBeamSearch
+    from espnet_mtla.search.view import SearchView
 
     kind, _, context = variant.partition("-")
     options = {"temporal_stride": random.choice([2, 3])} if kind == "mtla" else {}
@@ -187,17 +178,19 @@ def test_searches_find_the_same(variant, detects, monkeypatch):
         gain.fill_(0.7)
     decoder.eval().to(DEVICE)
     decoder.output_layer.bias[-1] += 0.5  # texts of different lengths
-    search = FastBeamSearch({"decoder": decoder}, {"decoder": 1.0}, 3, 9, sos=8, eos=8)
     lengths = torch.tensor([random.randint(20, 24), 7, 3, 18])
     x = torch.randn(4, int(lengths.max()), 48).to(DEVICE)
     length = {"maxlenratio": 0.0, "minlenratio": 0.0} if detects else {}
     found = {}
-    for parts in (frozenset(), gpu.PARTS):
-        monkeypatch.setattr(gpu, "parts", lambda *args, parts=parts: parts)
+    for backend in (PLAIN, CUDA):
+        scorers = {"decoder": SearchView(decoder, backend)}
+        search = FastBeamSearch(scorers, {"decoder": 1.0}, 3, 9, sos=8, eos=8)
         # the second is captured from its first step on
         for _ in range(1 if INTERPRETED else 2):
             n_best = search(x, x_lengths=lengths, **(length or {"maxlenratio": -21.0}))
-        found[parts] = [[(h.yseq.tolist(), float(h.score)) for h in n] for n in n_best]
+        found[backend] = [
+            [(h.yseq.tolist(), float(h.score)) for h in n] for n in n_best
+        ]
     for one, other in zip(*found.values(), strict=True):
         assert [y for y, _ in one] == [y for y, _ in other]
         assert [s for _, s in one] == pytest.approx([s for _, s in other], abs=1e-3)

@@ -10,9 +10,11 @@ import soundfile
 import torch
 import yaml
 
+from espnet_mtla.decoder.variants import MTLADecoder
 from espnet_mtla.errors import InputError
 from espnet_mtla.search.decoding import inference, parse
 from espnet_mtla.search.recognizer import Recognizer
+from espnet_mtla.search.view import SearchView
 from espnet_mtla.tasks import task_class
 from espnet_mtla.variant import VARIANTS
 
@@ -111,6 +113,20 @@ def test_hypotheses_do_not_depend_on_the_batch(audio, tmp_path, decoder, monkeyp
         assert result["scores"] == found["alone"]["scores"].expected
     cost = json.loads((tmp_path / "together/efficiency.json").read_text())
     assert cost["utterances"] == 5 and cost["cache_bytes"] > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_search_has_a_view_of_the_decoder(audio, tmp_path, dtype):
+    save_model(tmp_path, "mtla")
+    args = parse("st", options(audio, tmp_path, dtype=dtype))
+    recognizer = Recognizer("st", args)
+    search, model = recognizer.inner.beam_search, recognizer.model
+    assert isinstance(recognizer.decoder, SearchView)
+    assert search.scorers["decoder"] is recognizer.decoder
+    assert search.full_scorers["decoder"] is recognizer.decoder
+    assert type(model.decoder) is MTLADecoder
+    weights = {p.data_ptr() for p in model.decoder.parameters()}
+    assert {p.data_ptr() for p in recognizer.decoder.parameters()} == weights
 
 
 def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
