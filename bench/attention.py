@@ -25,6 +25,7 @@ from bench.curves import config_of
 from bench.tables import finish
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.bin import run
+from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 from espnet_mtla.scoring.trained import label_of
 
@@ -59,7 +60,7 @@ def shares(found: torch.Tensor, n_prompt: int, lengths: torch.Tensor, n_tokens: 
 
 
 @contextlib.contextmanager
-def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
+def watched(decoder: PromptDecoder) -> Iterator[list[list[dict]]]:
     """Yield a list to which each batch appends its layers' figures."""
     attend, forward, batches = F.scaled_dot_product_attention, decoder.forward, []
     calls: list[torch.Tensor] = []
@@ -75,7 +76,8 @@ def watched(decoder: torch.nn.Module) -> Iterator[list[list[dict]]]:
         return gates[-1].unsqueeze(-1)
 
     def inside(hs_pad, hlens, ys_in_pad, ys_in_lens):
-        calls.clear(), gates.clear()
+        calls.clear()
+        gates.clear()
         out = forward(hs_pad, hlens, ys_in_pad, ys_in_lens)
         n_tokens = ys_in_pad.shape[1]
         layers = []

@@ -89,7 +89,8 @@ def suspects(folder: Path, dtype: str) -> tuple[dict[str, str], dict[str, str]]:
         Parts of contenders' names (``+kernel``, ``:mha``) that broke, and those that
         gave wrong numbers; of each the reason.
     """
-    broken, wrong = {}, {}
+    broken: dict[str, str] = {}
+    wrong: dict[str, str] = {}
     for path in sorted(folder.glob("smoke-*.json")):
         data = machine.read(path)
         for name, reason in data["failed"].items():

@@ -73,8 +73,9 @@ def ratios(data: dict) -> str:
     results = {r["name"]: r for r in data["results"]}
     bases = [n for n in BASES if n in results]
     paper = {}
-    if data.get("preset") == "paper-st":
-        rows = paper_figures("must_c", "st")["rows"]
+    of_paper = data.get("preset") == "paper-st"
+    if of_paper and (published := paper_figures("must_c", "st")):
+        rows = published["rows"]
         paper = {f"tiled:{name.replace(' s=', '')}": r for name, r in rows.items()}
     head = [""]
     for base in bases:

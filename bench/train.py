@@ -23,15 +23,14 @@ from bench.peers import espnet, ours
 from bench.tables import finish
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
+from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.errors import InputError
 
 CONTENDERS = ("ours:mha", "ours:mla", "ours:mtla2", "authors:mtla2")
 DEFAULT = Case(utterances=16, prompt=500, tokens=60)
 
 
-def contender(
-    name: str, case: Case, device: str, dtype: torch.dtype
-) -> torch.nn.Module:
+def contender(name: str, case: Case, device: str, dtype: torch.dtype) -> PromptDecoder:
     """Build a stack: a decoder of ours, its attention replaced by a peer's.
 
     Raises:
@@ -90,7 +89,7 @@ def step(
 
 
 def attention_step(
-    model: torch.nn.Module, case: Case, device: str, dtype: torch.dtype
+    model: PromptDecoder, case: Case, device: str, dtype: torch.dtype
 ) -> Callable[[], None]:
     """Return :func:`step` of the first layer's attention by itself."""
     attention = model.layers[0].self_attn
@@ -126,7 +125,7 @@ def compare(
     once: dict[str, dict] = {}
     for name in names:
         at(name)
-        model = contender(name, case, device, kind)
+        model: torch.nn.Module = contender(name, case, device, kind)
         if encoder:
             stack = Stack(espnet.encoder(case, encoder), model)
             model = stack.train().to(device, kind)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from espnet_mtla.errors import InputError
 
 FORK = multiprocessing.get_context("fork")
+STDERR = 2  # what sys.__stderr__ writes to, where there is one
 
 
 class Outcome(NamedTuple):
@@ -97,9 +98,9 @@ def _inside(tells, function: Callable, arguments: tuple, limit: float) -> None:
     """Run the function, tell what there is to tell, and end at once."""
     code = 0
     try:
-        faulthandler.enable(sys.__stderr__)
+        faulthandler.enable(STDERR)
         # says where it hangs
-        faulthandler.dump_traceback_later(max(0.1, limit - 1), file=sys.__stderr__)
+        faulthandler.dump_traceback_later(max(0.1, limit - 1), file=STDERR)
         function(*arguments, lambda name: tells.send(("at", name)))
     except BaseException as e:  # noqa: BLE001, told to the parent
         if not isinstance(e, InputError):

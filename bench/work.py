@@ -110,11 +110,11 @@ def stock_step_cost(case: Case) -> Cost:
     """
     size, n_hyp = case.size, case.n_hyp
     text = (case.tokens + 1) / 2
-    products = 4 * size * size + 2 * size * case.linear_units
+    products: float = 4 * size * size + 2 * size * case.linear_units
     products += 2 * size * size * (text + case.prompt)
     products += 2 * size * (text + case.prompt)
     weights = 8 * size * size + 2 * size * case.linear_units
-    moved = case.layers * (weights + n_hyp * size * (3 * text + case.prompt))
+    moved: float = case.layers * (weights + n_hyp * size * (3 * text + case.prompt))
     moved += case.size * case.vocabulary + 2 * n_hyp * case.vocabulary
     total = case.layers * products + size * case.vocabulary
     return Cost(2.0 * n_hyp * total, moved)

@@ -100,13 +100,18 @@ def load_trained(config: str | None, model: str | None, stage: int) -> tuple:
     Raises:
         InputError: one is missing, unreadable or empty.
     """
-    for option, path in (("config", config), ("model file", model)):
-        if path is None or not Path(path).is_file():
-            raise InputError(f"{path}: no such {option}; train first (stage {stage})")
+    config = _existing(config, "config", stage)
+    model = _existing(model, "model file", stage)
     state = load_weights(model)
     if not state:
         raise InputError(f"{model}: an empty checkpoint; average again (stage {stage})")
     return load_config(config), state
+
+
+def _existing(path: str | None, option: str, stage: int) -> str:
+    if path is None or not Path(path).is_file():
+        raise InputError(f"{path}: no such {option}; train first (stage {stage})")
+    return path
 
 
 def load_weights(path: str) -> dict[str, torch.Tensor]:
@@ -173,7 +178,9 @@ def put_broken_aside(checkpoint: Path) -> None:
         logger.warning("%s was cut short: kept as %s", checkpoint, broken)
 
 
-def check_weights(wanted: dict, given: dict, config: str, model: str) -> None:
+def check_weights(
+    wanted: dict, given: dict, config: str | None, model: str | None
+) -> None:
     """Refuse weights that are missing, too many, or of another shape.
 
     Args:

@@ -49,7 +49,7 @@ def task_module(task: str) -> ModuleType:
     return importlib.import_module(f"espnet2.tasks.{task}")
 
 
-def task_class(task: str) -> type:
+def task_class(task: str) -> type[Any]:
     """Return ESPnet's task class, as ``STTask`` (or ``LMTask``)."""
     return getattr(task_module(task), f"{task.upper()}Task")
 
@@ -72,7 +72,7 @@ def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParse
     return parser
 
 
-def speech2text_class(task: str) -> type:
+def speech2text_class(task: str) -> type[Any]:
     """Return ESPnet's ``Speech2Text`` of a task, whatever it is called there."""
     return getattr(inference_module(task), TASKS[task].speech2text)
 
@@ -116,7 +116,7 @@ OVERRIDDEN = {
 
 
 @cache
-def batch_beam_search() -> type:
+def batch_beam_search() -> type[Any]:
     """Return ESPnet's ``BatchBeamSearch``.
 
     Raises:
@@ -138,24 +138,24 @@ def check_methods(kind: type, wanted: dict[str, tuple[str, ...]]) -> None:
         found = getattr(kind, method, None)
         taken = tuple(inspect.signature(found).parameters)[1:] if found else None
         if taken != arguments:
-            now = f"takes {', '.join(taken)}" if found else "is gone"
+            now = "is gone" if taken is None else f"takes {', '.join(taken)}"
             raise ImportError(
                 f"espnet {version('espnet')}: {kind.__name__}.{method} {now}; "
                 "espnet_mtla needs espnet 202611"
             )
 
 
-def hypothesis() -> type:
+def hypothesis() -> type[Any]:
     """Return the ``Hypothesis`` of ESPnet's beam searches."""
     return importlib.import_module("espnet2.legacy.nets.beam_search").Hypothesis
 
 
-def ctc_prefix_scorer() -> type:
+def ctc_prefix_scorer() -> type[Any]:
     """Return ESPnet's own ``CTCPrefixScorer``."""
     return importlib.import_module("espnet2.legacy.nets.scorers.ctc").CTCPrefixScorer
 
 
-def takes_batches(search: object) -> bool:
+def takes_batches(search: Any) -> bool:
     """Whether a search is ESPnet's ``BatchBeamSearch``, all its scorers batched."""
     if type(search) is not batch_beam_search():
         return False
@@ -163,6 +163,6 @@ def takes_batches(search: object) -> bool:
     return all(isinstance(s, BatchPartialScorerInterface) for s in partial)
 
 
-def dataset_class() -> type:
+def dataset_class() -> type[Any]:
     """Return ESPnet's map-style dataset, indexed by utterance id."""
     return importlib.import_module("espnet2.train.dataset").ESPnetDataset

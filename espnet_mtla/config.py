@@ -81,8 +81,8 @@ def overlaid(conf: Mapping[str, object], words: Sequence[str]) -> dict:
         pairs = [value.partition("=") for value in values]
         if name.endswith("_conf") and all(equals for _, equals, _ in pairs):
             options = merged.get(name)
-            merged[name] = dict(options) if isinstance(options, Mapping) else {}
-            merged[name] |= {inner: _read(value) for inner, _, value in pairs}
+            options = dict(options) if isinstance(options, Mapping) else {}
+            merged[name] = options | {inner: _read(value) for inner, _, value in pairs}
         elif values:
             read = [_read(value) for value in values]
             merged[name] = read if len(read) > 1 else read[0]

@@ -27,10 +27,10 @@ def atomic_open(path: Path | str, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     # The process id keeps two runs that write the same file apart.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, mode, **text) as file:
+        with open(temporary, mode, encoding=encoding, newline=newline) as file:
             yield file
         os.replace(temporary, path)
     except OSError as e:

@@ -6,13 +6,14 @@ and name. Those here register when they are looked up, in whatever process:
 """
 
 from functools import cache
+from typing import Any
 
 from espnet_mtla import compat, registry
 from espnet_mtla.task import TASKS
 
 
 @cache
-def task_class(task: str) -> type:
+def task_class(task: str) -> type[Any]:
     """Return ESPnet's task class with our decoders registered.
 
     Args:

@@ -11,11 +11,12 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 
-COMMON = {
+COMMON: dict[str, Any] = {
     "context": "prompt",
     "attention_heads": 8,
     "linear_units": 2048,
@@ -131,12 +132,12 @@ class Variant:
         """Return what a layer costs, with options ``given`` on top of the defaults."""
         return self.cost(size, heads, **{**self.options, **given, **self.fixed})
 
-    def classes(self) -> tuple[type, type]:
+    def classes(self) -> tuple[type[Any], type[Any]]:
         """Import its classes of attention, over a prompt and to a source."""
         return _imported(self.attention), _imported(self.source)
 
 
-def _imported(path: str) -> type:
+def _imported(path: str) -> type[Any]:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -179,7 +180,7 @@ VARIANTS: dict[str, Variant] = {
 """By name, in the order of tables."""
 
 
-def parse(short: str) -> tuple[Variant, dict[str, int]]:
+def parse(short: str) -> tuple[Variant, dict[str, Any]]:
     """Return the variant of a benchmark's name, and the options that it gives.
 
     Args:

@@ -10,6 +10,8 @@ this does not.
 
 import contextlib
 import io
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -81,7 +83,7 @@ class AuthorsState:
         modules: their attention modules, which know where in it they keep what.
     """
 
-    def __init__(self, modules: torch.nn.ModuleList):
+    def __init__(self, modules: Iterable[Any]):
         self.modules = modules
         self.incremental: dict = {}
 
@@ -110,11 +112,11 @@ class AuthorsDecoder(TiledScorer):
         self.embed, self.projector = base.embed, base.projector
         self.after_norm, self.output_layer = base.after_norm, base.output_layer
         names = ("norm1", "norm2", "feed_forward")
-        self.layers = torch.nn.ModuleList(
+        self.layers: Any = torch.nn.ModuleList(
             torch.nn.ModuleDict({name: getattr(layer, name) for name in names})
             for layer in base.layers
         )
-        attn = base.attention
+        attn: Any = base.attention
         self.attention = torch.nn.ModuleList(
             attention(base.embed.embedding_dim, attn.n_heads, attn.stride)
             for _ in base.layers

@@ -56,10 +56,15 @@ class Attention(torch.nn.Module, ABC):
     """Packed positions that share one cache slot."""
     rope_width: int
     """Channels rotated by position."""
+    linear_out: torch.nn.Linear
+    """From what all heads have seen to ``D`` channels."""
     chunk_width: int = 0
     """Width of the chunk embeddings it needs."""
-    tail_shapes: tuple[tuple[int, int], ...]
-    """``(G, w)`` of each tail buffer."""
+
+    @property
+    @abstractmethod
+    def tail_shapes(self) -> tuple[tuple[int, int], ...]:
+        """``(G, w)`` of each tail buffer."""
 
     @property
     def cache_elements(self) -> float:

@@ -64,6 +64,8 @@ class GroupedProjections(torch.nn.Module):
         self.n_heads = attention_heads
         self.n_groups = num_kv_heads
         self.width = width
+        self.rope_width = width if self.rotated else 0  # a whole head
+        self.scale = width**-0.5
         self.dropout_rate = dropout_rate
         self.linear_q = torch.nn.Linear(size, size, bias=bias)
         self.linear_k = torch.nn.Linear(size, num_kv_heads * width, bias=bias)
@@ -82,11 +84,6 @@ class GroupedAttention(GroupedProjections, Attention):
     """
 
     rotated = True
-
-    @property
-    def rope_width(self) -> int:
-        """A whole head."""
-        return self.width
 
     @property
     def tail_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -138,7 +135,7 @@ class GroupedAttention(GroupedProjections, Attention):
         k = apply_rope(self.linear_k(x).unflatten(-1, (self.n_groups, -1)), phase)
         at.put(keys, k)
         at.put(values, self.linear_v(x).unflatten(-1, (self.n_groups, -1)))
-        q = q * self.rope_width**-0.5
+        q = q * self.scale
         out = attend(
             q.unflatten(1, (self.n_groups, -1)),
             prompt,

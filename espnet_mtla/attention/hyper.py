@@ -14,14 +14,12 @@ import torch.nn.functional as F
 
 from espnet_mtla.attention.checks import positive
 from espnet_mtla.attention.layout import chunk_embedding
+from espnet_mtla.attention.projections import LatentProjections
 
 
-class HyperNetwork:
-    """What a latent form of attention, a module of rank ``r``, needs to merge latents."""
+class HyperNetwork(LatentProjections):
+    """What a latent form of attention needs to merge latents."""
 
-    rank: int
-    linear_c: torch.nn.Linear
-    linear_p: torch.nn.Linear
     gate_gain: torch.Tensor
 
     def _add_hyper_network(self, temporal_stride: int) -> None:

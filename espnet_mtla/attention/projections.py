@@ -125,6 +125,7 @@ class LatentProjections(torch.nn.Module):
         self.scale = (nope + rope) ** -0.5
         self.dropout_rate = dropout_rate
         queries = attention_heads * (nope + rope)
+        self.linear_q: torch.nn.Module
         if positive("q_lora_rank", q_lora_rank, least=0):
             self.linear_q = torch.nn.Sequential(
                 torch.nn.Linear(size, q_lora_rank, bias=bias),

@@ -67,6 +67,7 @@ class SourceAttention(torch.nn.Module, ABC):
     """Width of the chunk embeddings it needs."""
     scale: float
     dropout_rate: float
+    linear_out: torch.nn.Linear
 
     @property
     @abstractmethod
@@ -119,11 +120,6 @@ class GroupedSource(GroupedProjections, SourceAttention):
     """MHA, GQA or MQA; options are those of :class:`GroupedProjections`."""
 
     @property
-    def scale(self) -> float:
-        """Of scores."""
-        return self.width**-0.5
-
-    @property
     def cache_elements(self) -> float:
         """Keys and values of every group."""
         return 2 * self.n_groups * self.width
@@ -131,7 +127,8 @@ class GroupedSource(GroupedProjections, SourceAttention):
     def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
         """See :meth:`SourceAttention.cache_source`."""
         k, v = self.linear_k(source), self.linear_v(source)
-        return PromptPart(*(self._heads(x, self.n_groups).contiguous() for x in (k, v)))
+        k, v = (self._heads(x, self.n_groups).contiguous() for x in (k, v))
+        return PromptPart(k, v)
 
     def _query(self, text: torch.Tensor) -> torch.Tensor:
         query = self.linear_q(text)

@@ -8,6 +8,8 @@ and one partial sum a token, of which those that complete a chunk are that chunk
 scores are ``L x (C + L)``, in one product.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
@@ -116,7 +118,7 @@ class TemporalLatentAttention(HyperNetwork, LatentAttention):
         tail[at.rows, 0, at.slot] = torch.cat((merged + weighted, k_rope), dim=-1)
 
     @classmethod
-    def from_reference(cls, module: torch.nn.Module) -> "TemporalLatentAttention":
+    def from_reference(cls, module: Any) -> "TemporalLatentAttention":
         """Return our attention with the weights of the authors' module.
 
         Args:

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,11 +26,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     logging.basicConfig(level="INFO", format="%(levelname)s: %(message)s")
     refs, hyps, missing = aligned(args.ref, args.hyp)
+    splits: dict[str, Callable[[str], list[str]]]
     splits = {"wer": str.split, "cer": characters}
     if args.bpemodel:
         splits["ter"] = load_units(args.bpemodel)
     name = "/".join(Path(args.hyp).parts[-3:-1]) or Path(args.hyp).name
-    lines, result = [], {}
+    lines: list[str] = []
+    result: dict[str, object] = {}
     for measure, split in splits.items():
         counts = count([split(ref) for ref in refs], [split(hyp) for hyp in hyps])
         lines += ["", f"### {measure.upper()}", *table({name: counts})]

@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     logging.basicConfig(level="INFO", format="%(levelname)s: %(message)s")
     refs, hyps, missing = aligned(args.ref, args.hyp)
-    meanings = [[read_target(line) for line in lines] for lines in (refs, hyps)]
-    result = score_slu(*meanings, entities=any(map(has_entities, refs)))
-    words = [[m.transcript.split() for m in group] for group in meanings]
+    true, found = ([read_target(line) for line in lines] for lines in (refs, hyps))
+    result = score_slu(true, found, entities=any(map(has_entities, refs)))
+    words = [[m.transcript.split() for m in group] for group in (true, found)]
     result["wer"] = round(count(*words).error_rate, 2)
     lines = [f"{_NAMES[name]}: {value:.2f} %" for name, value in result.items()]
     write_result(args.out, refs, hyps, result | {"missing": missing}, lines)

@@ -128,9 +128,12 @@ def read_segments(annotations: Path, name: str) -> Iterator[tuple[float, float, 
             end = float(segment.attrib["transcriber_end"])
             spoken = []
             for child in segment:
-                first, last = _HREF.fullmatch(child.attrib["href"]).groups()
+                href = _HREF.fullmatch(child.attrib["href"])
+                if not href:
+                    raise ValueError
+                first, last = href.groups()
                 spoken += elements[order[first] : order[last or first] + 1]
-        except (KeyError, ValueError, AttributeError):
+        except (KeyError, ValueError):
             raise InputError(
                 f"{where} has no times, or words that {words_path.name} lacks: "
                 "fetch the annotations again"

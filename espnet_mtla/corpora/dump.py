@@ -108,8 +108,8 @@ def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]
     groups: dict[str, list[Span]] = {}
     for utterance, value in read_table(path).items():
         try:
-            recording, start, end = value.split()
-            span = Span(utterance, float(start), float(end), speeds[utterance])
+            recording, *times = value.split()
+            start, end = map(float, times)
         except ValueError:
             raise InputError(
                 f"{path}: {utterance} needs a recording, a start and an end: "
@@ -117,8 +117,9 @@ def _read_spans(data: Path, recordings: dict[str, str]) -> dict[str, list[Span]]
             ) from None
         if recording not in recordings:
             raise InputError(f"{path}: {utterance} lies in {recording}, not in wav.scp")
-        if not 0 <= span.start < span.end:
+        if not 0 <= start < end:
             raise InputError(f"{path}: {utterance} ends before it starts, or is empty")
+        span = Span(utterance, start, end, speeds[utterance])
         groups.setdefault(recording, []).append(span)
     _check_name(path, [span.utterance for group in groups.values() for span in group])
     for group in groups.values():

@@ -88,7 +88,8 @@ def read_part(root: Path, part: str) -> Part:
             f"{root / part} is missing: fetch this part, or prepare others with --parts "
             "(run.sh: --local_data_opts '--parts ...')"
         )
-    result, silent, unwritten = Part(), [], []
+    result, silent = Part(), []
+    unwritten: list[Path] = []
     for chapter in sorted((root / part).glob("*/*/")):
         speaker = f"{chapter.parent.name}-{chapter.name}"
         audio = {path.stem: path for path in chapter.glob("*.flac")}
@@ -143,7 +144,7 @@ def prepare_librispeech(
     """
     root = find_root(corpus)
     all_there = parts is None
-    if all_there:
+    if parts is None:
         parts = tuple(part for part in PARTS if (root / part).is_dir())
     for part in parts:
         if part not in PARTS:

@@ -93,8 +93,8 @@ def read_entries(path: Path) -> Iterator[tuple[int, Mapping]]:
         InputError: the file is missing, or not a YAML list of maps.
     """
     lines = read_lines(path)
-    matches = [_ENTRY.fullmatch(line) for line in lines]
-    if all(matches):
+    matches = [match for line in lines if (match := _ENTRY.fullmatch(line))]
+    if len(matches) == len(lines):
         for number, match in enumerate(matches, 1):
             yield number, dict(pair.split(": ", 1) for pair in match[1].split(", "))
         return
@@ -106,7 +106,7 @@ def read_entries(path: Path) -> Iterator[tuple[int, Mapping]]:
         mark = getattr(e, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{where} is not YAML: fetch the corpus again") from None
-    if not isinstance(entries, list):
+    if not isinstance(root, yaml.SequenceNode):
         raise InputError(f"{path} is not a list of segments: fetch the corpus again")
     for node, entry in zip(root.value, entries):
         number = node.start_mark.line + 1

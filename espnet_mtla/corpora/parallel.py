@@ -35,8 +35,11 @@ def _end_with_parent() -> None:
     written already.
     """
 
+    parent = multiprocessing.parent_process()
+    assert parent  # this is a process of a pool
+
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

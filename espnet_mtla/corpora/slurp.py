@@ -109,7 +109,7 @@ def read_meaning(record: dict, where: str) -> Meaning:
     )
 
 
-def read_records(path: Path) -> Iterator[tuple[str, list[str]]]:
+def read_records(path: Path) -> Iterator[tuple[Meaning, list[str]]]:
     """Yield the meaning and the audio files of each entry of a jsonl file.
 
     Raises:

@@ -127,7 +127,8 @@ def prepare_xsum(
     published = {} if of_own_size(corpus) else PUBLISHED
     lines = []
     for split, rows in sources.items():
-        count, summaries, articles, reasons = 0, {}, {}, Counter()
+        count, summaries, articles = 0, {}, {}
+        reasons: Counter[str] = Counter()
         for name, document, summary in rows:
             count += 1
             article, target = (" ".join(t.split()) for t in (document, summary))

@@ -12,7 +12,7 @@ from espnet_mtla.attention.contract import Attention, PromptPart
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.source import SourceAttention, SourceLayout
 from espnet_mtla.attention.step import Step
-from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.layer import PreNormLayer
 
 
 @dataclass
@@ -33,7 +33,7 @@ class CrossLayout:
         return self.source.chunks
 
 
-class CrossLayer(DecoderLayer):
+class CrossLayer(PreNormLayer):
     """A pre-norm layer with self-attention over text and source attention.
 
     Args:
@@ -59,7 +59,7 @@ class CrossLayer(DecoderLayer):
     def layout(
         self, lengths: torch.Tensor, n_frames: int, n_tokens: int
     ) -> CrossLayout:
-        """Return the layout of all layers; see :meth:`DecoderLayer.layout`."""
+        """Return the layout of all layers, as ``DecoderLayer.layout``."""
         return CrossLayout(
             self.self_attn.layout(torch.zeros_like(lengths), 0, n_tokens),
             self.src_attn.layout(lengths, n_frames),

@@ -8,11 +8,8 @@ from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import PositionwiseFeedForward
 
 
-class DecoderLayer(torch.nn.Module):
-    """A pre-norm layer whose prompt passes the same norm as its text.
-
-    The authors' layer uses one norm before attention and again behind its
-    residual, and leaves the prompt as it is; this is the plain form.
+class PreNormLayer(torch.nn.Module):
+    """What the layers of all contexts consist of.
 
     Args:
         size: model width ``D``.
@@ -30,6 +27,14 @@ class DecoderLayer(torch.nn.Module):
         self.norm1 = torch.nn.LayerNorm(size)
         self.norm2 = torch.nn.LayerNorm(size)
         self.dropout = torch.nn.Dropout(dropout_rate)
+
+
+class DecoderLayer(PreNormLayer):
+    """A pre-norm layer whose prompt passes the same norm as its text.
+
+    The authors' layer uses one norm before attention and again behind its
+    residual, and leaves the prompt as it is; this is the plain form.
+    """
 
     def layout(self, lengths: torch.Tensor, n_frames: int, n_tokens: int) -> Layout:
         """Return the layout of all layers.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,7 +28,7 @@ class Child:
     starting = False
     pending: int | None = None
 
-    def __init__(self, words, whole: bool = True, **options):
+    def __init__(self, words: Sequence[str | Path], whole: bool = True, **options):
         Child.starting = True  # between its start and its name it could not be ended
         self.whole = whole
         self.process = subprocess.Popen(

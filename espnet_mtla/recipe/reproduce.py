@@ -60,8 +60,10 @@ class Reproduction:
             )
         if self.mini and options["corpora"]:
             raise InputError("give either --mini true or --corpora, not both")
-        for name in ("recipes", "decoders", "seeds", "run_args"):
-            setattr(self, name, options.words(name))
+        self.recipes = options.words("recipes")
+        self.decoders = options.words("decoders")
+        self.seeds = options.words("seeds")
+        self.run_args = options.words("run_args")
         if not (self.recipes and self.decoders and self.seeds):
             raise InputError("--recipes, --decoders and --seeds: name at least one")
         for seed in self.seeds:

@@ -244,8 +244,10 @@ class Unit:
                 log.write(f"# {shlex.join(words)}\n")
                 log.flush()
                 # one that outlives us keeps the lock
-                how = {"stdout": log, "stderr": subprocess.STDOUT, "pass_fds": [lock]}
-                status = Child(words, **how).wait()
+                child = Child(
+                    words, stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock]
+                )
+                status = child.wait()
                 if status:
                     self._fail(status)
 

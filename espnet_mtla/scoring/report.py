@@ -64,7 +64,8 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         head = f"## {name}: {test_set}, {mine[0].cost['utterances']} utterances"
         lines += ["", head + ", with entities" * entities]
         lines += ["", _conditions(mine[0]), "", markdown(table, task)]
-        if any(r[k] is not None for r in table for k in r if k.startswith("paper_")):
+        shown = [v for row in table for k, v in row.items() if k.startswith("paper_")]
+        if paper and any(value is not None for value in shown):
             lines += ["", f"Paper's columns: {paper['title']}, on its own corpus,"]
             lines += ["engine and GPU; figures of the paper, not of ours."]
         described = {"corpus": corpus, "task": task, "test_set": test_set}
@@ -84,8 +85,8 @@ def _conditions(row: Trained) -> str:
         amount, unit = f"{cost['audio_seconds']:.0f} s of speech", "frames"
     else:
         amount, unit = f"{cost['source_units']:.0f} units of text", "units"
-    bounds = [(cost["batch_size"], "utterances"), (cost["batch_frames"], unit)]
-    bounds = " and ".join(f"{most} {what}" for most, what in bounds if most)
+    limits = [(cost["batch_size"], "utterances"), (cost["batch_frames"], unit)]
+    bounds = " and ".join(f"{most} {what}" for most, what in limits if most)
     described = (
         f"{row.decoding}: {amount}, beam {cost['beam_size']}, "
         f"{f'at most {bounds} a batch' if bounds else 'one batch'}, "

@@ -28,8 +28,8 @@ def grouped(rows: Sequence[Trained]) -> list[list[Trained]]:
 
 def scores(group: Sequence[Trained], name: str) -> list[float] | None:
     """Return one score of each model; None where one lacks it."""
-    values = [row.score.get(name) for row in group]
-    return None if None in values else values
+    values = [row.score[name] for row in group if row.score.get(name) is not None]
+    return values if len(values) == len(group) else None
 
 
 def spread(values: Sequence[float]) -> float | None:

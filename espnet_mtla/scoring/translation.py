@@ -1,6 +1,7 @@
 """BLEU, chrF and TER by sacrebleu, on detokenised text: cased, but for TER."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
@@ -69,8 +70,10 @@ def bleu_p_values(
     Returns:
         A p-value for each system.
     """
+    named: list[tuple[str, Sequence[str]]]
     named = [(str(i), list(texts)) for i, texts in enumerate([baseline, *systems])]
     metrics = {"bleu": bleu_metric(language)}
     _, found = PairedTest(named, metrics, [list(references)], "bs")()
-    base, *others = found["BLEU"]
+    results: list[Any] = found["BLEU"]  # sacrebleu's annotation allows strings in it
+    base, *others = results
     return [1.0 if r.score == base.score else r.p_value for r in others]

@@ -38,7 +38,7 @@ def frames_at(bound: str | int, beam_size: int) -> int:
 
 
 def plan_batches(
-    lengths: Sequence[int], batch_size: int, max_padded: float
+    lengths: Sequence[float], batch_size: int, max_padded: float
 ) -> list[list[int]]:
     """Sort utterances by length and cut them into batches.
 

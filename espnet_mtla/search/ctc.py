@@ -19,6 +19,7 @@ with ``exp(phi)``, scaled to its peak; below ``exp(-600)`` either counts as none
 """
 
 import math
+from typing import Protocol
 
 import torch
 from torch.nn import functional as F
@@ -43,6 +44,13 @@ than the newest or the same."""
 TOTALS, BLANKS = 1, 2
 
 
+class Posteriors(Protocol):
+    """ESPnet's CTC module, or another."""
+
+    def log_softmax(self, x: torch.Tensor, /) -> torch.Tensor:
+        """Return log posteriors ``(B, T, V)`` of an encoder output ``(B, T, D)``."""
+
+
 class CTCPrefixScorer(BatchPartialScorerInterface):
     """Takes the place of ESPnet's ``CTCPrefixScorer`` in its ``BatchBeamSearch``.
 
@@ -51,13 +59,13 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
     another label, and with the next score gets back what it lost.
 
     Args:
-        ctc: ESPnet's CTC module, or another with its ``log_softmax``.
+        ctc: what computes the posteriors.
         eos: id of ``<eos>``, whose score is that of ending here.
         window_margin: ESPnet's ``--ctc_window_margin`` in frames, 0 for none; see
             :class:`espnet_mtla.search.window.CTCWindow`.
     """
 
-    def __init__(self, ctc: torch.nn.Module, eos: int, window_margin: int = 0):
+    def __init__(self, ctc: Posteriors, eos: int, window_margin: int = 0):
         self.ctc = ctc
         self.eos = eos
         self.window_margin = window_margin
@@ -74,7 +82,9 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         Returns:
             None, the state of a hypothesis without labels.
         """
-        self.table = self.silence = self.window = None  # the last batch's, if any
+        # lets go of the last batch's
+        self.table = self.silence = x.new_empty(0)
+        self.window: CTCWindow | None = None
         logp = self.ctc.log_softmax(x if x.dim() == 3 else x[None]).detach()
         n_utt, n_frames, self.n_vocab = logp.shape
         self.least = max(LOGZERO, torch.finfo(logp.dtype).min / 4)
@@ -102,7 +112,7 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         self,
         y: torch.Tensor,
         ids: torch.Tensor | None,
-        state: State | list[State | None],
+        state: State | list[State | None] | None,
         x: torch.Tensor,
     ) -> tuple[torch.Tensor, State]:
         """Score the labels that may come next.
@@ -119,7 +129,8 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
             to select from.
         """
         if isinstance(state, list):
-            state = None if state[0] is None else tuple(map(torch.stack, zip(*state)))
+            given = [fields for fields in state if fields is not None]
+            state = tuple(map(torch.stack, zip(*given))) if given else None
         n_utt, width = self.silence.shape[::2]
         if state is None:
             phi = self.silence.repeat(1, len(y) // n_utt, 1).view(-1, width)
@@ -178,12 +189,12 @@ class CTCPrefixScorer(BatchPartialScorerInterface):
         else:
             rows = self._rows(torch.cat((last, ids), 1))
         most_labels = max(1, SCORED_AT_ONCE // (len(rows) * phi.shape[2]))
-        sums = []
+        parts = []
         for i in range(0, rows.shape[1], most_labels):
             logp = F.embedding(rows[:, i : i + most_labels], self.table)
             # in float64: a model's own precision may not hold small posteriors
-            sums.append(weights @ probabilities(logp.double())[..., 1:].mT)
-        sums = torch.cat(sums, 2)
+            parts.append(weights @ probabilities(logp.double())[..., 1:].mT)
+        sums = torch.cat(parts, 2)
         if ids is None:
             sums = sums.view(len(phi), 3, -1)
             sums = torch.cat((sums.take_along_dim(last[:, None], 2), sums), 2)

@@ -26,7 +26,8 @@ FULL_ON_GPU = 0.5
 """The same where steps are captured anew, which takes as long as five to ten of them."""
 
 
-class FastBeamSearch(compat.batch_beam_search()):
+# what is looked up when this is imported is no type to mypy
+class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
     """``BatchBeamSearch`` whose own cost hardly shows; it finds the same.
 
     ``search.__class__ = FastBeamSearch`` makes one of ESPnet's. Hypotheses come

@@ -61,7 +61,7 @@ class Recognizer:
     def encode(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """Encode utterances, ``(samples,)`` each, to ``(B, T, D)`` and ``(B,)``."""
         lengths = torch.tensor([len(x) for x in batch], device=self.device)
-        padded = pad_sequence(batch, batch_first=True, padding_value=self.input.padding)
+        padded = pad_sequence(list(batch), True, self.input.padding)
         if padded.is_floating_point():
             padded = padded.to(self.dtype)
         encoded, lengths = self.model.encode(padded.to(self.device), lengths)[:2]

@@ -67,9 +67,11 @@ class Slots:
         score = xs.new_zeros(n_utt, beam_size, dtype=dtype)
         active = torch.zeros_like(score, dtype=torch.bool)
         active[:, 0] = True
+        fewest, most = (torch.tensor(n, device=xs.device)[:, None] for n in lengths)
         return cls(
             list(range(n_utt)),
-            *(torch.tensor(n, device=xs.device)[:, None] for n in lengths),
+            fewest,
+            most,
             xs,
             xs_mask,
             primer.repeat_interleave(beam_size, dim=0),

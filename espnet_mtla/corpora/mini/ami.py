@@ -50,8 +50,9 @@ def write(out: Path, talks: Plan, nj: int) -> list[str]:
             if channel == 0:
                 meeting = ElementTree.SubElement(resources, "meeting", observation=name)
             agent = chr(ord("A") + channel)
-            who = {"nxt_agent": agent, "global_name": f"SPK{talk.number:03d}"}
-            ElementTree.SubElement(meeting, "speaker", channel=str(channel), **who)
+            who = {"channel": str(channel), "nxt_agent": agent}
+            who["global_name"] = f"SPK{talk.number:03d}"
+            ElementTree.SubElement(meeting, "speaker", who)
             words, segments = annotate(f"{name}.{agent}", talk, times)
             _write(folder / f"words/{name}.{agent}.words.xml", words)
             _write(folder / f"segments/{name}.{agent}.segments.xml", segments)

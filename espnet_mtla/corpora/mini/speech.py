@@ -53,6 +53,8 @@ class Synthesiser:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        assert self._server.stdin and self._server.stdout  # they are pipes
+        self._requests, self._answers = self._server.stdin, self._server.stdout
         self._native_fs = int(self._read())
 
     def __enter__(self) -> Self:
@@ -60,8 +62,8 @@ class Synthesiser:
 
     def __exit__(self, *_) -> None:
         with suppress(BrokenPipeError):  # it may have died with a request unread
-            self._server.stdin.close()
-        self._server.stdout.close()
+            self._requests.close()
+        self._answers.close()
         self._server.wait()
 
     def say(self, text: str, voice: Voice) -> np.ndarray:
@@ -72,8 +74,8 @@ class Synthesiser:
         """
         request = json.dumps({"text": text, **asdict(voice)}) + "\n"
         with suppress(BrokenPipeError):  # it has died: reading its answer says so
-            self._server.stdin.write(request.encode())
-            self._server.stdin.flush()
+            self._requests.write(request.encode())
+            self._requests.flush()
         samples = np.frombuffer(self._read(), dtype="<i2").astype(np.float64) / 2**15
         loud = np.flatnonzero(np.abs(samples) > 0.01)
         if not loud.size:
@@ -83,15 +85,14 @@ class Synthesiser:
         return resample_poly(samples, self.fs // common, self._native_fs // common)
 
     def _read(self) -> bytes:
-        out = self._server.stdout
-        head = out.read(4)
+        head = self._answers.read(4)
         if len(head) < 4:
             raise InputError(
                 "espeak-ng stopped: reinstall it with pip install "
                 "--force-reinstall espeakng-loader"
             )
         (length,) = struct.unpack("<i", head)
-        payload = out.read(abs(length))
+        payload = self._answers.read(abs(length))
         if length < 0:
             raise InputError(payload.decode())
         return payload
