@@ -123,24 +123,24 @@ def batch_beam_search() -> type[Any]:
         ImportError: this release's is another than the one that ours is built on.
     """
     name = "espnet2.legacy.nets.batch_beam_search"
-    kind = importlib.import_module(name).BatchBeamSearch
-    check_methods(kind, OVERRIDDEN)
-    return kind
+    search = importlib.import_module(name).BatchBeamSearch
+    check_methods(search, OVERRIDDEN)
+    return search
 
 
-def check_methods(kind: type, wanted: dict[str, tuple[str, ...]]) -> None:
+def check_methods(theirs: type, wanted: dict[str, tuple[str, ...]]) -> None:
     """Look whether methods of ESPnet's take what they took in the release named above.
 
     Raises:
         ImportError: one is missing or takes something else.
     """
     for method, arguments in wanted.items():
-        found = getattr(kind, method, None)
+        found = getattr(theirs, method, None)
         taken = tuple(inspect.signature(found).parameters)[1:] if found else None
         if taken != arguments:
             now = "is gone" if taken is None else f"takes {', '.join(taken)}"
             raise ImportError(
-                f"espnet {version('espnet')}: {kind.__name__}.{method} {now}; "
+                f"espnet {version('espnet')}: {theirs.__name__}.{method} {now}; "
                 "espnet_mtla needs espnet 202611"
             )
 

@@ -34,10 +34,14 @@ class Range:
         return self.least <= value and (self.most is None or value <= self.most)
 
     def __str__(self) -> str:
-        kind = "an integer" if self.whole else "a number"
+        number = "an integer" if self.whole else "a number"
         if self.most is not None:
-            return f"{kind} from {self.least:g} to {self.most:g}"
-        return kind if self.least == -math.inf else f"{kind} of at least {self.least:g}"
+            return f"{number} from {self.least:g} to {self.most:g}"
+        return (
+            number
+            if self.least == -math.inf
+            else f"{number} of at least {self.least:g}"
+        )
 
 
 NOTHING = (None, "none", "null", "nil")

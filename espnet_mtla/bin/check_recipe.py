@@ -6,6 +6,7 @@ after hours of data preparation.
 
 import argparse
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from espnet_mtla import limits
 from espnet_mtla.bin import run
 from espnet_mtla.config import merged_config, occurring, overlaid
 from espnet_mtla.errors import InputError
+from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.variant import VARIANTS
 
 
@@ -90,12 +92,12 @@ def check_optimiser(conf: Mapping[str, object], where: Callable[[str], str]) -> 
     """
     import torch
 
-    kinds = {name.lower(): kind for name, kind in vars(torch.optim).items()}
-    kind = kinds.get(str(conf.get("optim", "")).lower())
+    there = {name.lower(): found for name, found in vars(torch.optim).items()}
+    optimiser = there.get(str(conf.get("optim", "")).lower())
     options = conf.get("optim_conf")
-    if not isinstance(kind, type) or not isinstance(options, Mapping):
+    if not isinstance(optimiser, type) or not isinstance(options, Mapping):
         return
-    known = inspect.signature(kind).parameters
+    known = inspect.signature(optimiser).parameters
     for name, value in options.items():
         said = where(f"optim_conf {name}")
         if name not in known:
@@ -144,7 +146,10 @@ def check_args(
     """
 
     def refuse(message: str) -> NoReturn:
-        raise InputError(f"--{name}: {message}")
+        unknown = re.fullmatch(r"unrecognized arguments: --([^ =]+).*", message)
+        known = [action.dest for action in parser._actions]
+        hint = did_you_mean(unknown[1], known) if unknown else ""
+        raise InputError(f"--{name}: {message}{hint}")
 
     # ESPnet makes the parser: no subclass of ours could say it
     parser.error = refuse  # type: ignore[method-assign]

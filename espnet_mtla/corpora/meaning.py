@@ -53,7 +53,7 @@ class Meaning:
         """The line a model learns; see the module's text."""
         if not entities:
             return f"{self.intent} {self.transcript}"
-        fills = [f"{kind} {FILLER} {filler}" for kind, filler in self.entities]
+        fills = [f"{e.type} {FILLER} {e.filler}" for e in self.entities]
         return f" {SEPARATOR} ".join((self.intent, *fills, self.transcript))
 
 
@@ -100,8 +100,8 @@ def read_annotation(text: str, where: str) -> tuple[str, tuple[Entity, ...]]:
         InputError: a bracket is not closed or has no type.
     """
     entities = tuple(
-        Entity(kind.lower(), " ".join(words.lower().split()))
-        for kind, words in _ANNOTATION.findall(text)
+        Entity(type_.lower(), " ".join(words.lower().split()))
+        for type_, words in _ANNOTATION.findall(text)
     )
     plain = _ANNOTATION.sub(r"\2", text)
     if "[" in plain or "]" in plain:

@@ -20,6 +20,10 @@ from espnet_mtla.recipe.options import HelpAsked, Options
 from espnet_mtla.recipe.settings import check, settle_machine
 
 SEPARATOR = "\x1f"
+STAGES = (
+    "Stages: 1 data preparation, 2 speed perturbation, 3-4 audio and lengths, 5 units, "
+    "6-8 language model, 10 pretraining, 11 training, 12 decoding, 13 scoring."
+)
 
 
 def settled(
@@ -85,6 +89,7 @@ def main(argv: Sequence[str]) -> None:
             f"Folders are relative to {os.getcwd()}; paths of what is there already, "
             "also to where you are."
         )
+        print(STAGES)
         print(Options(recipe.options.values()).explained())
         return
     with open(3, "wb") as out:

@@ -72,9 +72,11 @@ def distant_entities(
     """
     left = list(true)
     total = Confusion()
-    for kind, words in found:
+    for entity in found:
         near = [
-            (distance(e.filler, words), i) for i, e in enumerate(left) if e.type == kind
+            (distance(e.filler, entity.filler), i)
+            for i, e in enumerate(left)
+            if e.type == entity.type
         ]
         if near:
             far, i = min(near)

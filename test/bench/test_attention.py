@@ -78,7 +78,8 @@ def test_a_batch_s_figures_are_those_of_its_utterances(kind, context):
             sizes = n_frames if name == "gate" else n_tokens
             parts = [a[i][name] * int(size) for a, size in zip(alone, sizes)]
             assert value == pytest.approx(sum(parts) / int(sizes.sum()), abs=1e-5)
-        assert (layer["prompt"] == pytest.approx(1)) == (context == "cross")
+        all_of_it = layer["prompt"] == pytest.approx(1, abs=1e-5)
+        assert all_of_it == (context == "cross")
     assert F.scaled_dot_product_attention is ATTEND  # put back
 
 

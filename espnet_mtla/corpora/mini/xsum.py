@@ -41,12 +41,12 @@ class News:
         self.grammar = Grammar.load()
 
     def draw(self, rng: np.random.Generator) -> Article:
-        """Draw one article: two events of different kinds."""
-        kinds = rng.permutation(len(self.events))[:2]
-        main = rng.integers(len(kinds))
+        """Draw one article: two different events."""
+        chosen = rng.permutation(len(self.events))[:2]
+        main = rng.integers(len(chosen))
         lines, summary = self._tell(rng, _one(self.openings, rng)), ""
-        for position, kind in enumerate(kinds):
-            event = self.events[kind]
+        for position, which in enumerate(chosen):
+            event = self.events[which]
             parts = [_one(event["report"], rng), _one(event["detail"], rng)]
             told = self._tell(rng, *parts, event["summary"])
             if position == main:
