@@ -7,6 +7,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
+from typing import Any
 
 import torch
 
@@ -30,9 +31,9 @@ class Contender:
         cost: of a step, as the engine makes it.
     """
 
-    search: torch.nn.Module
-    decoder: torch.nn.Module
-    cache_bytes: Callable[[object], int]
+    search: Any
+    decoder: Any
+    cache_bytes: Callable[[Any], int]
     cost: Cost
 
     def decode(self, x: torch.Tensor, n_tokens: int) -> list:
@@ -126,7 +127,7 @@ def beam_search(
     case: Case,
     device: str,
     dtype: torch.dtype,
-) -> torch.nn.Module:
+) -> Any:
     """Return the engine's search around a decoder, with CTC where the case has it."""
     from espnet_mtla.search.fast import FastBeamSearch
 

@@ -120,7 +120,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         reason = attempt(look_for_gpu, (), 60).reason
         if reason:
             raise InputError(f"bench.gpu needs a GPU: {reason}")
-    skipped, failed = {}, {}
+    skipped: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for group in options.chosen:
         path = options.output / f"{group.name}.json"
         if path.exists() and not (group.module == "smoke" and failures(path)):

@@ -83,7 +83,7 @@ def describe(device: str) -> dict:
     """Return versions, date, commit, and what the device and its host are."""
     found = environment()
     keep = ("date", "python version", "espnet version", "torch version", "git hash")
-    about = {key: found[key] for key in keep}
+    about: dict[str, object] = {key: found[key] for key in keep}
     for package in ("mtla", "triton"):
         try:
             about[f"{package} version"] = version(package)

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -113,16 +114,13 @@ def trained(
     n_tokens = torch.full((len(x),), tokens.shape[1], device=x.device)
     logits, _ = decoder(x, lengths, tokens, n_tokens)
     scores = logits[..., :-1].float().log_softmax(-1)  # without <eos>
-    scores.gather(-1, tokens[..., None]).sum().backward()
-    grads = [p.grad.flatten().float() for p in decoder.parameters()]
-    decoder.zero_grad(set_to_none=True)
-    return centred(scores), torch.cat(grads)
+    total = scores.gather(-1, tokens[..., None]).sum()
+    grads = torch.autograd.grad(total, list(decoder.parameters()))
+    return centred(scores), torch.cat([g.flatten().float() for g in grads])
 
 
 @torch.no_grad()
-def stepped(
-    view: torch.nn.Module, x: torch.Tensor, tokens: torch.Tensor
-) -> torch.Tensor:
+def stepped(view: Any, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Scores behind some tokens, one step each."""
     state = [view.batch_init_state(x)] * len(x)
     scores = []

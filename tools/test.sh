@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All checks: formatting, shell scripts, tests. Arguments go to pytest, as in
+# All checks: formatting, types, shell scripts, tests. Arguments go to pytest, as in
 #   tools/test.sh -k decoder
 set -euo pipefail
 
@@ -14,6 +14,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 failed=()
 "$bin/ruff" check . || failed+=("ruff check")
 "$bin/ruff" format --check . || failed+=("ruff format")
+"$bin/mypy" || failed+=(mypy)
 mapfile -t scripts < <(find .ci/run bench egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
   -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
 "$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)

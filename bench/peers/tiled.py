@@ -85,7 +85,7 @@ class TiledDecoder(TiledScorer):
         layers = []
         for part in prompt.parts:
             owned = (part.keys, part.values)[: len(self.decoder.attention.tail_shapes)]
-            if self.n_frames % self.decoder.attention.stride:
+            if part.opening and self.n_frames % self.decoder.attention.stride:
                 owned = tuple(
                     torch.cat((buffer, slot[:, :, None]), dim=2)
                     for buffer, slot in zip(owned, part.opening)

@@ -114,11 +114,10 @@ class TailCache:
             first.keys.new_zeros(n_layers, n_hyp, groups, 16, width)
             for groups, width in attention.tail_shapes
         )
-        if first.opening is not None:
-            share = n_hyp // len(prompt.lengths)
-            for layer, part in enumerate(prompt.parts):
-                for buffer, slot in zip(buffers, part.opening):
-                    buffer[layer, :, :, 0] = slot.repeat_interleave(share, dim=0)
+        share = n_hyp // len(prompt.lengths)
+        for layer, part in enumerate(prompt.parts):
+            for buffer, slot in zip(buffers, part.opening or ()):
+                buffer[layer, :, :, 0] = slot.repeat_interleave(share, dim=0)
         return cls(buffers, attention.geometry, prompt.open_range)
 
     @property

@@ -30,6 +30,11 @@ class LatentAttention(LatentProjections, Attention):
         """A latent and a rotary key for all heads."""
         return ((1, self.rank + self.rope_width),)
 
+    def _query(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., D) -> (..., heads, nope)`` and ``(..., heads, d_r)``, unrotated."""
+        q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
+        return q.split((self.nope_width, self.rope_width), dim=-1)
+
     def _latent(
         self, x: torch.Tensor, phase: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -139,11 +139,6 @@ class LatentProjections(torch.nn.Module):
         self.linear_kv_b = UpProjection(rank, attention_heads, nope, values)
         self.linear_out = torch.nn.Linear(attention_heads * values, size, bias=bias)
 
-    def _query(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(..., D) -> (..., heads, nope)`` and ``(..., heads, d_r)``, unrotated."""
-        q = self.linear_q(x).unflatten(-1, (self.n_heads, -1))
-        return q.split((self.nope_width, self.rope_width), dim=-1)
-
     def combine(self, seen: torch.Tensor) -> torch.Tensor:
         """Attention's mean of latents, ``(..., heads, r)``, to ``(..., D)``."""
         return self.linear_out(self.linear_kv_b.combine(seen).flatten(-2))

@@ -30,7 +30,7 @@ class Step:
         open_range: tuple[int, int] = (0, 0),
     ):
         self.lengths = lengths
-        self.index = index
+        self.index: int | torch.Tensor = index  # of a fixed step a tensor
         self.geometry = geometry
         self.stride = geometry.stride
         least, most = open_range

@@ -5,7 +5,7 @@ and ``BatchBeamSearch`` (the other public methods), in plain PyTorch; what makes
 search fast is in :mod:`espnet_mtla.search.view`.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -15,7 +15,7 @@ from espnet_mtla.attention.contract import Attention
 from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import AbsDecoder
 from espnet_mtla.decoder.cross import CrossLayer
-from espnet_mtla.decoder.layer import DecoderLayer
+from espnet_mtla.decoder.layer import DecoderLayer, PreNormLayer
 from espnet_mtla.decoder.scorer import StateScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
@@ -87,8 +87,8 @@ class PromptDecoder(AbsDecoder, StateScorer):
             **self.variant.fixed,
         }
         over_prompt, to_source = self.variant.classes()
+        self.projector: torch.nn.Module
         if context == "prompt":
-            kind, forms = DecoderLayer, [over_prompt]
             # paper: two linear layers with a ReLU, 512-256-512
             self.projector = torch.nn.Sequential(
                 torch.nn.Linear(size, max(1, size // 2)),
@@ -96,18 +96,17 @@ class PromptDecoder(AbsDecoder, StateScorer):
                 torch.nn.Linear(max(1, size // 2), size),
             )
         else:
-            kind, forms = CrossLayer, [over_prompt, to_source]
             # not ESPnet's: a source has key and value projections of its own
             self.projector = torch.nn.Identity()
-        self.layers = torch.nn.ModuleList(
-            kind(
-                size,
-                *(form(size, **form_options) for form in forms),
-                linear_units,
-                dropout_rate,
-            )
-            for _ in range(num_blocks)
-        )
+
+        def layer() -> PreNormLayer:
+            self_attn = over_prompt(size, **form_options)
+            if context == "prompt":
+                return DecoderLayer(size, self_attn, linear_units, dropout_rate)
+            src_attn = to_source(size, **form_options)
+            return CrossLayer(size, self_attn, src_attn, linear_units, dropout_rate)
+
+        self.layers: Any = torch.nn.ModuleList(layer() for _ in range(num_blocks))
         # As fairseq's decoders: PyTorch's own start is smaller, and with it
         # attention finds the prompt an epoch later.
         for p in [*self.projector.parameters(), *self.layers.parameters()]:

@@ -2,11 +2,15 @@
 
 import weakref
 from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import torch
 
 from espnet_mtla.attention.cache import PromptCache, TailCache
 from espnet_mtla.attention.contract import Attention
+
+if TYPE_CHECKING:
+    from espnet_mtla.decoder.prompt import PromptDecoder
 
 
 class DecoderState:
@@ -18,7 +22,7 @@ class DecoderState:
 
     Args:
         prompt: shared, never copied.
-        tail: None before the first token.
+        tail: None before the first token, when ``begun`` is False.
         utterance: which prompt, for a single hypothesis copied out of a batch.
     """
 
@@ -28,7 +32,9 @@ class DecoderState:
         tail: TailCache | None = None,
         utterance: int | None = None,
     ):
-        self.tail = tail
+        self.begun = tail is not None
+        if tail is not None:
+            self.tail = tail
         self.utterance = utterance
         # A hypothesis that ended is kept until its batch is done, and longer by
         # a caller; it must not keep the prompts of the whole batch alive.
@@ -53,20 +59,20 @@ class DecoderState:
         lengths = self.prompt.lengths
         return lengths.repeat_interleave(self.tail.n_hyp // len(lengths))
 
-    def step(self, decoder: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, decoder: "PromptDecoder", tokens: torch.Tensor) -> torch.Tensor:
         """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
         at = self.tail.place(self.lengths)
         return decoder.advance(tokens, self.prompt, self.tail, at)
 
     def select(self, i: int) -> "DecoderState":
         """Copy out hypothesis ``i`` (its tail alone)."""
-        if self.tail is None:
+        if not self.begun:
             return self
         share = self.tail.n_hyp // len(self.prompt.lengths)
         utterance = self.utterance if self.tail.n_hyp == 1 else i // share
         return DecoderState(self.prompt, self.tail.row(i), utterance or 0)
 
-    def reorder(self, top_ids: torch.Tensor, n_vocab: int) -> "DecoderState":
+    def reorder(self, top_ids: torch.Tensor, n_vocab: int) -> Self:
         """Follow a beam's choice, ``(B, K)`` ids ``h * V + v``; see ESPnet."""
         share = self.tail.n_hyp // len(top_ids)
         first = torch.arange(len(top_ids), device=top_ids.device) * share
@@ -77,7 +83,7 @@ class DecoderState:
     def _follow(self, parents: torch.Tensor) -> None:
         self.tail.reorder(parents)
 
-    def keep(self, rows: torch.Tensor) -> "DecoderState":
+    def keep(self, rows: torch.Tensor) -> Self:
         """Drop all utterances but ``rows``, and all their hypotheses."""
         n_utt, n_hyp = len(self.prompt.lengths), self.tail.n_hyp
         hyps = torch.arange(n_hyp, device=rows.device).view(n_utt, -1)[rows]
@@ -100,7 +106,7 @@ class DecoderState:
         n_utt = len(prompt.lengths)
         if len(states) % n_utt or any(s.prompt is not prompt for s in states):
             raise ValueError(f"{len(states)} hypotheses do not share {n_utt} prompts")
-        if states[0].tail is None:
+        if not states[0].begun:
             return cls(prompt, TailCache.build(prompt, attention, len(states)))
         share = len(states) // n_utt
         if any((s.utterance or 0) != i // share for i, s in enumerate(states)):
@@ -109,4 +115,4 @@ class DecoderState:
 
     def nbytes(self) -> int:
         """Bytes of the cache: prompts once, tails once a hypothesis."""
-        return self.prompt.nbytes() + (self.tail.nbytes() if self.tail else 0)
+        return self.prompt.nbytes() + (self.tail.nbytes() if self.begun else 0)

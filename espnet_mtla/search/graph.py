@@ -9,12 +9,14 @@ memory, which a GPU can run without the host.
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import torch
 
 from espnet_mtla.attention.cache import TailCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step
+from espnet_mtla.decoder.prompt import PromptDecoder
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.search.backend import Backend
 
@@ -46,6 +48,8 @@ class FixedStep(Step):
         geometry: the variant's.
     """
 
+    index: torch.Tensor
+
     def __init__(
         self,
         lengths: torch.Tensor,
@@ -75,7 +79,7 @@ class FixedSteps:
             where they are from now on; see :meth:`fits`.
     """
 
-    def __init__(self, decoder: torch.nn.Module, state: "FixedState"):
+    def __init__(self, decoder: PromptDecoder, state: "FixedState"):
         self.decoder, self.ran = decoder, state.ran
         self.prompt, self.tail, self.lengths = state.prompt, state.tail, state.lengths
         self.buffers = self.tail.buffers
@@ -94,8 +98,8 @@ class FixedSteps:
         )
         self.graphed = state.backend.graphs and self.lengths.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.logits: torch.Tensor | None = None
-        self.newest: torch.Tensor | None = None
+        self.logits: torch.Tensor
+        self.newest: torch.Tensor
 
     def fits(self, tail: TailCache) -> bool:
         """Whether ``tail`` is where it was: neither grown nor another batch's."""
@@ -174,18 +178,18 @@ class FixedState(DecoderState):
         self.backend, self.ran = backend, ran
         self.steps: FixedSteps | None = None
 
-    def step(self, decoder: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, decoder: PromptDecoder, tokens: torch.Tensor) -> torch.Tensor:
         """See :meth:`DecoderState.step`; the next one may write over the logits."""
-        at = self.tail.place(self.lengths)
+        self.tail.place(self.lengths)
         if self.steps is None or not self.steps.fits(self.tail):
             self.steps = None  # two captures are never held
             self.steps = FixedSteps(decoder, self)
-        return self.steps(tokens, at.index)
+        return self.steps(tokens, self.tail.length - 1)
 
     def _follow(self, parents: torch.Tensor) -> None:
         (self.steps or self.tail).reorder(parents)
 
-    def keep(self, rows: torch.Tensor) -> "FixedState":
+    def keep(self, rows: torch.Tensor) -> Self:
         """See :meth:`DecoderState.keep`."""
         self.steps = None  # it holds the buffers
         return super().keep(rows)

@@ -4,6 +4,7 @@ import torch
 
 from espnet_mtla.attention.contract import PromptPart
 from espnet_mtla.attention.fused import attend_latent, attends, write
+from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.step import Step
 from espnet_mtla.search.tree import replaced
@@ -20,8 +21,9 @@ class FusedAttention(torch.nn.Module):
     def __init__(self, attention: LatentAttention, n_chunks: int):
         super().__init__()
         self.attention = attention
-        gated = hasattr(attention, "gates")
-        self.gates = attention.gates(n_chunks) if gated else None
+        self.gates = None
+        if isinstance(attention, HyperNetwork):
+            self.gates = attention.gates(n_chunks)
 
     def step(
         self,
@@ -42,7 +44,7 @@ class FusedAttention(torch.nn.Module):
 
 
 @torch.no_grad()
-def fuse(model: torch.nn.Module, n_chunks: int) -> torch.nn.Module:
+def fuse[M: torch.nn.Module](model: M, n_chunks: int) -> M:
     """Return a model whose latent attention steps in Triton, all else of which it shares.
 
     Args:
@@ -51,7 +53,8 @@ def fuse(model: torch.nn.Module, n_chunks: int) -> torch.nn.Module:
     """
 
     def fused(part: torch.nn.Module) -> torch.nn.Module:
-        latent = isinstance(part, LatentAttention)
-        return FusedAttention(part, n_chunks) if latent else part
+        if isinstance(part, LatentAttention):
+            return FusedAttention(part, n_chunks)
+        return part
 
     return replaced(model, fused)

@@ -34,7 +34,8 @@ class PackedLinear(torch.nn.Linear):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         torch.nn.Module.__init__(self)
         self.out_features, self.in_features = weight.shape
-        self.weight, self.bias = weight, bias
+        # PyTorch's annotation forgets that there may be no bias
+        self.weight, self.bias = weight, bias  # type: ignore[assignment]
         with torch.no_grad():
             self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
 
@@ -61,7 +62,7 @@ def takes(tensor: torch.Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
-def pack(model: torch.nn.Module) -> torch.nn.Module:
+def pack[M: torch.nn.Module](model: M) -> M:
     """Return a model with packed linear layers, all else of which it shares.
 
     Layers that are not exactly ``torch.nn.Linear``, as quantised ones, stay.

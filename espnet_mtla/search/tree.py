@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 from torch.nn import Module
 
 
-def replaced(module: Module, change: Callable[[Module], Module]) -> Module:
+def replaced[M: Module](module: M, change: Callable[[Any], Any]) -> M:
     """Put others in the place of some of a module's parts, and leave the module as it is.
 
     Args:

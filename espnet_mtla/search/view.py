@@ -4,6 +4,8 @@ A view is made where a search is set up, and thrown away with it. The decoder is
 it is: to be trained, copied, quantised, or searched with in plain PyTorch.
 """
 
+from typing import Any
+
 import torch
 
 from espnet_mtla.decoder.prompt import PromptDecoder
@@ -49,7 +51,7 @@ class SearchView(torch.nn.Module, StateScorer):
     ) -> tuple[torch.Tensor, DecoderState]:
         """See :meth:`StateScorer.batch_score`."""
         # a list with tails is gathered anew at every step
-        if isinstance(states, list) and states[0].tail is None and self._fixes():
+        if isinstance(states, list) and not states[0].begun and self._fixes():
             begun = DecoderState.gather(states, self.decoder.attention)
             states = FixedState(begun, self.backend, self.ran)
         return self.decoder.batch_score(ys, states, xs, xs_mask)
@@ -60,7 +62,7 @@ class SearchView(torch.nn.Module, StateScorer):
         return self.backend.fixes and not plain
 
 
-def use_view(search: torch.nn.Module, backend: Backend | None = None) -> None:
+def use_view(search: Any, backend: Backend | None = None) -> None:
     """Have a search score with a view of its decoder, where it scores with one of ours.
 
     Args:

@@ -30,7 +30,7 @@ def run(tmp_path):
     (root / ".venv/bin").mkdir(parents=True)
     for name in (
         "tools/install.sh",
-        *(f".venv/bin/{t}" for t in ("ruff", "shellcheck", "python")),
+        *(f".venv/bin/{t}" for t in ("ruff", "mypy", "shellcheck", "python")),
     ):
         (root / name).write_text(STAND_IN)
         (root / name).chmod(0o755)
@@ -63,11 +63,12 @@ def test_installs_lints_and_tests(run, script):
         "install.sh",
         "ruff",
         "ruff",
+        "mypy",
         "shellcheck",
         "python",
     ]
     assert calls[1:3] == ["ruff check . threads=1", "ruff format --check . threads=1"]
-    checked = calls[3].split()
+    checked = calls[4].split()
     assert {
         ".ci/run",
         "egs2/TEMPLATE/stage.sh",
@@ -75,7 +76,7 @@ def test_installs_lints_and_tests(run, script):
         "tools/test.sh",
     } < set(checked)
     assert not any("theirs" in c for c in checked)
-    assert calls[4] == "python -m pytest -n 2 --dist loadfile threads=1"
+    assert calls[5] == "python -m pytest -n 2 --dist loadfile threads=1"
 
 
 def test_arguments_go_to_pytest(run):
@@ -89,6 +90,7 @@ def test_arguments_go_to_pytest(run):
     "broken, said",
     [
         ("ruff", "ruff check; ruff format;"),
+        ("mypy", "mypy;"),
         ("shellcheck", "shellcheck;"),
         ("python", "pytest;"),
         ("ruff python", "ruff check; ruff format; pytest;"),
@@ -96,7 +98,7 @@ def test_arguments_go_to_pytest(run):
 )
 def test_a_failure_is_named_and_the_rest_still_runs(run, broken, said):
     done, calls = run(broken=broken)
-    assert done.returncode == 1 and len(calls) == 5
+    assert done.returncode == 1 and len(calls) == 6
     assert done.stderr == f"test.sh: failed: {said}\n"
 
 
