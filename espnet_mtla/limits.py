@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from espnet_mtla.errors import InputError
+from espnet_mtla.task import TASKS
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,8 @@ def check_decoding(
     """
     check(conf, DECODING, where)
     model = training.get("model_conf") or {}
-    has_ctc = {
-        "asr": model.get("ctc_weight", 0.5) != 0,
-        "slu": model.get("ctc_weight", 0.5) != 0,
-        "st": model.get("st_mtlalpha", 0) > 0,
-    }
-    if conf.get("ctc_weight") and not has_ctc.get(task, False):
+    ctc = TASKS[task].ctc
+    if conf.get("ctc_weight") and not (ctc and model.get(*ctc)):
         raise InputError(
             f"{where('ctc_weight')} {conf['ctc_weight']}: the model has no CTC for its "
             "text: give 0"

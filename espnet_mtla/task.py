@@ -42,6 +42,9 @@ class Task:
         score_dir: where that writes, under a decoded test set.
         score_args: what it is told besides; a recipe's options in braces.
         scores: of its ``result.json``, and the names of their columns.
+        ctc: option of ``model_conf`` that weighs CTC over its text, and what it is if it is
+            not given; None where models have no such CTC.
+        options: a recipe's options besides those of all; see :mod:`.recipe.declared`.
         pretrained_args: of a training that starts from a recogniser's encoder.
     """
 
@@ -55,6 +58,8 @@ class Task:
     scores: Mapping[str, str]
     score_args: tuple[str, ...] = ()
     texts_if: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
+    ctc: tuple[str, float] | None = None
+    options: str = ""
     pretrained_args: tuple[str, ...] = ()
 
     @property
@@ -78,6 +83,10 @@ TASKS = {
             scorer="score_asr",
             score_dir="score_wer",
             score_args=("--bpemodel", "{units}/bpe.model"),
+            ctc=("ctc_weight", 0.5),
+            options="""
+text_name  text  text  the file of a data directory that holds the transcripts
+""",
             scores={"wer": "WER", "cer": "CER"},
         ),
         Task(
@@ -103,6 +112,17 @@ TASKS = {
             score_dir="score_bleu",
             score_args=("--tgt_lang", "{tgt_lang}"),
             scores={"bleu": "BLEU", "chrf": "chrF", "ter": "TER"},
+            ctc=("st_mtlalpha", 0.0),
+            options="""
+src_lang  text  en  language of the speech
+tgt_lang  text  -  language of the translation
+src_case  text  lc.rm  form of the source text: of the file text.<src_case>.<src_lang>
+tgt_case  text  tc  form of the translation, likewise
+src_nbpe  count  {nbpe}  units of the source text
+tgt_nbpe  count  {nbpe}  units of the target text
+pretrain_asr  bool  false  train a recogniser first, on the same data, and start from its encoder
+asr_config  path  -  training configuration of that recogniser
+""",
             # paper: an encoder that learnt from transcripts needs no CTC beside it
             pretrained_args=("--model_conf", "asr_weight=0.0"),
         ),
@@ -115,6 +135,10 @@ TASKS = {
             texts_if={
                 "entities": {"text": Text("text.entities", _UNITS + "_entities")}
             },
+            ctc=("ctc_weight", 0.5),
+            options="""
+entities  bool  false  targets hold the entities too: intent, entities, transcript
+""",
             scorer="score_slu",
             score_dir="score_slu",
             scores={
@@ -135,6 +159,9 @@ TASKS = {
                 "text": Text("text", _UNITS),
                 "src_text": Text("src_text", _UNITS, prefix="src_"),
             },
+            options="""
+max_units  count  1024  units; longer articles are cut
+""",
             scorer="score_sum",
             score_dir="score_rouge",
             scores={"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"},

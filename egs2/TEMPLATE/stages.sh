@@ -62,7 +62,7 @@ plan() {
       if [[ $set != "$train" || $set == "$unperturbed" ]]; then made+=("$datadir/$set/${input%%,*}"); fi
     done
     unit "$prepared" "data preparation" "$datadir" "${mini[@]}" \
-      @runs "prepare_$corpus" --corpus "$corpus_dir" "${reader_opts[@]}" --out "$datadir" @makes "${made[@]}"
+      @runs "prepare_$corpus" --corpus "$corpus_dir" "${reader_opts[@]}" --out "$datadir" @needs "${made[@]}"
     for text in "${vocabularies[@]}"; do
       if [[ $tries_units == false ]] || ((!${#speech[@]})); then break; fi
       files_of "$text" "$datadir/$unperturbed" # hours before stage 5
@@ -152,10 +152,10 @@ plan() {
 
   if wanted 9; then note 9 "n-gram language model: not used by this recipe"; fi
 
-  if [[ -z $pretraining ]] && wanted 10; then note 10 "statistics: not used by this recipe"; fi
+  if wanted 10; then note 10 "statistics: not used by this recipe"; fi
 
-  if [[ -n $pretraining ]] && wanted 10; then
-    unit 10 pretraining "$pretraining" @reads "${asr_reads[@]}" \
+  if [[ -n $pretraining ]] && wanted 11; then
+    unit 11 pretraining "$pretraining" @once @reads "${asr_reads[@]}" \
       @trains asr_train --config "${opt[asr_config]}" --config ../../../conf/decoder/mtla.yaml "${asr_data[@]}" \
       --output_dir "$pretraining" --seed "${opt[seed]}" --resume true \
       @free --ngpu "${opt[ngpu]}" "${several_gpus[@]}" @makes "$pretraining/config.yaml"

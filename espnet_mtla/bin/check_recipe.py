@@ -188,6 +188,10 @@ def check_numbers(args: argparse.Namespace, conf: Mapping) -> None:
     decoding = overlaid(merged_config([args.inference_config]), words)
     where = origin([args.inference_config], "inference_args", words)
     limits.check_decoding(args.task, decoding, training, where)
+    if args.asr_config:
+        conf = merged_config([args.asr_config])
+        check_training(conf, origin([args.asr_config], "", []))
+        check_frontend(conf)
     if args.lm_config:
         words = args.lm_args.split()
         check_own("lm_args", words, OWN["train"])
@@ -213,6 +217,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--inference_config", required=True, help="YAML of decoding")
     parser.add_argument("--train_args", default="", help="further options of training")
     parser.add_argument("--inference_args", default="", help="and of decoding")
+    parser.add_argument("--asr_config", help="YAML of the recogniser's training")
     parser.add_argument("--lm_config", help="YAML of the language model's training")
     parser.add_argument("--lm_args", default="", help="and further options of it")
     args = parser.parse_args(argv)

@@ -17,8 +17,8 @@ from espnet_mtla.task import TASKS, Task
 
 ALL = """
 mini  bool  false  make a small synthetic corpus in {folder}'s layout and use it
-paper  bool  false  with the options of the paper's experiment
-size  paper|mini  paper||mini  model, units and their training: the paper's, or for two CPU cores
+paper  bool  false  with the options of the paper's experiment on the real corpus
+size  full|mini  full||mini  model, units and their training: at full size, or for two CPU cores
 {corpus}  path  -  the real corpus: the folder {folder}
 decoder  text  mtla  decoder: a file of the folder conf/decoder
 decoder_args  text  -  its options, as in "temporal_stride=4"
@@ -55,9 +55,6 @@ inference_tag  text  -  name of the decoding (if not given: made from the option
 inference_{task}_model  text  valid.acc.ave.pth  which model of the experiment to decode
 batch_size  count  -  most utterances decoded together (if not given: what the configuration says)
 """
-TEXT = """
-max_units  count  1024  units; longer articles are cut
-"""
 SPEECH = """
 audio_format  flac|wav  flac  audio format of the dump
 fs  count  16000  sampling rate
@@ -67,24 +64,6 @@ max_wav_duration  number  30  seconds; longer training utterances are dropped
 feats_normalize  utterance_mvn|none  utterance_mvn  feature normalisation
 pretrained_asr  path  -  trained ASR model (.pth) whose encoder to start from
 """
-OF_TASKS = {
-    "asr": SPEECH
-    + "text_name  text  text  the file of a data directory that holds the transcripts",
-    "st": SPEECH
-    + """
-src_lang  text  en  language of the speech
-tgt_lang  text  -  language of the translation
-src_case  text  lc.rm  form of the source text: of the file text.<src_case>.<src_lang>
-tgt_case  text  tc  form of the translation, likewise
-src_nbpe  count  {nbpe}  units of the source text
-tgt_nbpe  count  {nbpe}  units of the target text
-pretrain_asr  bool  false  train a recogniser first, on the same data, and start from its encoder
-asr_config  path  -  training configuration of that recogniser
-""",
-    "slu": SPEECH
-    + "entities  bool  false  targets hold the entities too: intent, entities, transcript",
-    "mt": TEXT,
-}
 LANGUAGE_MODEL = """
 use_lm  bool  false  train a language model (stages 6-8) and decode with it
 lm_config  path  ../../../conf/train_lm_transformer.yaml||../../../conf/mini/train_lm_mini.yaml  its training configuration
@@ -151,7 +130,9 @@ def declare(lines: Sequence[Sequence[str]]) -> Recipe:
     if task not in TASKS:
         raise InputError(f"no such task: {task}")
     names = {"task": task, "corpus": corpus, "folder": folder}
-    options = table(ALL + OF_TASKS[task] + "\n" + LANGUAGE_MODEL, names)
+    heard = SPEECH if TASKS[task].hears else ""
+    lines = ALL + heard + TASKS[task].options + LANGUAGE_MODEL
+    options = table(lines, names)
     recipe = Recipe(TASKS[task], corpus, folder, {o.name: o for o in options})
     for said, *words in rest:
         if said == "option":

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 from pathlib import Path
 
-from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.declared import Recipe
+from espnet_mtla.recipe.folders import part, readable, short_enough, tidy
 from espnet_mtla.recipe.options import Options
 from espnet_mtla.recipe.settings import wanted
 
-LONGEST = 230
-"""Bytes of a folder's name that a file system takes, with a date behind it too."""
-READABLE = 60
-"""Characters of an option's value in a folder's name."""
 TOLD_APART = (
     *("size", "tgt_lang", "train_set", "local_data_opts", "nbpe", "src_nbpe"),
     *("tgt_nbpe", "bpemode", "max_units", "entities", "feats_normalize"),
     *("speed_perturb_factors", "seed"),
 )
 """Options whose values stand in an experiment's name where they are not the default."""
+OF_RECOGNISER = (
+    *("size", "tgt_lang", "train_set", "local_data_opts", "src_nbpe", "bpemode"),
+    *("feats_normalize", "speed_perturb_factors", "seed"),
+)
+"""Likewise, in the name of one that pretraining trains."""
+UNITS_HANG_ON = ("train_set", "local_data_opts", "num_train", "bpemode")
 NO_NFKC = ("ja", "zh")
 """Languages whose punctuation it would make Latin, also in what is decoded."""
 
@@ -42,6 +41,8 @@ class Names:
         self.recipe, self.options, self.task = recipe, options, recipe.task
         self.unperturbed = options["train_set"]
         self.raw = f"{options['dumpdir']}/raw"
+        if not self.task.hears:  # articles are cut by units
+            self.raw += self._differing("size", "nbpe", "bpemode", "max_units")
         self._differs = self._differing(*TOLD_APART)
         self._settle_texts()
         self.factors = options.words("speed_perturb_factors")
@@ -76,19 +77,21 @@ class Names:
         self.nbpe = {name: of(text.nbpe) for name, text in texts.items()}
         self._prefix = {name: text.prefix for name, text in texts.items()}
         self.units = {
-            name: of(self.recipe.units or text.units) + suffix
+            name: readable(of(self.recipe.units or text.units) + suffix)
             for name, text in texts.items()
         }
         folders = list(self.units.values())
         self.vocabularies = [
             name for i, name in enumerate(texts) if self.units[name] not in folders[:i]
         ]
-        self.tries_units = any(
-            options.differs(name) for name in options.declared if "bpe" in name
-        )
-        self.normalization = {}
-        if self.task.name == "st" and options["tgt_lang"] in NO_NFKC:
-            self.normalization["text"] = "identity"
+        # whether there are so many is tried before the audio is formatted
+        deciding = (*UNITS_HANG_ON, *(n for n in options.declared if "nbpe" in n))
+        self.tries_units = any(map(options.differs, deciding))
+        self.normalization = {
+            name: "identity"
+            for name, text in texts.items()
+            if "{tgt_lang}" in text.file and options["tgt_lang"] in NO_NFKC
+        }
 
     def _settle_corpus(self) -> None:
         options, recipe = self.options, self.recipe
@@ -105,9 +108,9 @@ class Names:
         decoded = self.task.decodes
         self.input = (self.speech or [f"{decoded},{decoded},text"])[0]
         # which say how long everything is, and so how much fits into a batch
-        self.shapes = ["utt2num_samples"]
+        self._shapes = ["utt2num_samples"]
         if not self.task.hears:
-            self.shapes = ["src_text_shape", "text_shape"]
+            self._shapes = ["src_text_shape", "text_shape"]
 
     def _data(self, texts: dict[str, str]) -> tuple[list[str], list[str]]:
         """Return the words with which a training is told its data, and the files.
@@ -123,14 +126,14 @@ class Names:
             args += [f"--{prefix}bpemodel", f"{units}/bpe.model"]
             args += [f"--{prefix}token_type", "bpe"]
             reads += [f"{units}/tokens.txt", f"{units}/bpe.model"]
-        for part in ("train", "valid"):
-            folder = f"{self.raw}/{self.options[f'{part}_set']}"
+        for which in ("train", "valid"):
+            folder = f"{self.raw}/{self.options[f'{which}_set']}"
             data = list(self.speech)
-            shapes = [f"{folder}/{file}" for file in self.shapes]
+            shapes = [f"{folder}/{file}" for file in self._shapes]
             named = [f"{self.text_file[t]},{as_},text" for t, as_ in texts.items()]
-            to = f"--{part}_data_path_and_name_and_type"
+            to = f"--{which}_data_path_and_name_and_type"
             args += [w for d in data for w in (to, f"{folder}/{d}")]
-            args += [w for s in shapes for w in (f"--{part}_shape_file", s)]
+            args += [w for s in shapes for w in (f"--{which}_shape_file", s)]
             args += [w for n in named for w in (to, f"{folder}/{n}")]
             reads += [f"{folder}/{d.split(',')[0]}" for d in (*data, *named)] + shapes
         if self.task.hears:
@@ -142,8 +145,10 @@ class Names:
         options, task = self.options, self.task.name
         expdir = options["expdir"]
         self.decoder_config = f"../../../conf/decoder/{options['decoder']}.yaml"
-        given = options.words("decoder_args")
-        self.decoder_conf = [w for each in given for w in ("--decoder_conf", each)]
+        decoder_args = options.words("decoder_args")
+        self.decoder_conf = [
+            w for each in decoder_args for w in ("--decoder_conf", each)
+        ]
         self.train_args = options.words(f"{task}_args")
         self.several_gpus: list[str] = []
         if int(options["ngpu"]) > 1:
@@ -151,7 +156,16 @@ class Names:
         self.pretrained: list[str] = []
         self.pretraining = ""
         if options.is_true("pretrain_asr"):
-            self.pretraining = f"{expdir}/asr_pretraining{self._differs}"
+            own = [
+                *OF_RECOGNISER,
+                *(["nbpe"] if "src_nbpe" not in options.given else []),
+            ]
+            tag = self._differing(*own)
+            if options.differs("asr_config"):
+                tag += (
+                    f"_{tidy(Path(options['asr_config']).name.removesuffix('.yaml'))}"
+                )
+            self.pretraining = readable(f"{expdir}/asr_pretraining{tag}")
             options.values["pretrained_asr"] = f"{self.pretraining}/valid.acc.ave.pth"
             # the speech's transcripts are its text
             self.asr_data, self.asr_reads = self._data({"src_text": "text"})
@@ -165,10 +179,12 @@ class Names:
             Path(options[f"{task}_config"]).name.removesuffix(".yaml"),
             options["decoder"],
         )
-        tag += _part(given) + _part(self.train_args)
+        tag += part(decoder_args) + part(self.train_args)
         tag += self._differs + ("_pretrained" if encoder else "")
-        tag = options[f"{task}_tag"] or tag
-        self.experiment = f"{expdir}/{task}_{tag}"
+        given = options[f"{task}_tag"]
+        self.experiment = f"{expdir}/{task}_{given}"
+        if not given:
+            self.experiment = readable(f"{expdir}/{task}_{tag}")
         short_enough(self.experiment, f"{task}_tag")
 
     def _settle_decoding(self, fused: str) -> None:
@@ -183,9 +199,12 @@ class Names:
         if options["batch_size"]:
             self.batch_args = ["--batch_size", options["batch_size"]]
         tag = tidy(Path(options["inference_config"]).name.removesuffix(".yaml"))
-        tag += _part(self.batch_args) + _part(self.inference_args)
+        tag += part(self.batch_args) + part(self.inference_args)
         tag += f"{fused}_{task.name}_model_{model.removesuffix('.pth')}"
-        self.decoding = f"{self.experiment}/{options['inference_tag'] or tag}"
+        given = options["inference_tag"]
+        self.decoding = f"{self.experiment}/{given}"
+        if not given:
+            self.decoding = readable(f"{self.experiment}/{tag}")
         short_enough(self.decoding, "inference_tag")
         self.scorer, self.score_dir = task.scorer, task.score_dir
         units = self.units["text"]
@@ -207,12 +226,18 @@ class Names:
         of = Path(self.units["text"]).name + self._differing("tgt_lang")
         if options["lm_train_text"]:
             of += f"_{tidy(Path(options['lm_train_text']).name)}"
-        self.lm_stats = f"{options['expdir']}/lm_stats_{of}"
+        self.lm_stats = readable(f"{options['expdir']}/lm_stats_{of}")
         config = Path(options["lm_config"]).name.removesuffix(".yaml")
-        lm = f"{tidy(config)}{_part(self.lm_args)}_{of}"
+        lm = f"{tidy(config)}{part(self.lm_args)}_{of}"
         if options["seed"] != options.default("seed"):
             lm += f"_seed{options['seed']}"
-        lm = self.lm = f"{options['expdir']}/lm_{options['lm_tag'] or lm}"
+        given = options["lm_tag"]
+        lm = (
+            f"{options['expdir']}/lm_{given}"
+            if given
+            else readable(f"{options['expdir']}/lm_{lm}")
+        )
+        self.lm = lm
         self.lm_model = f"{lm}/{options['inference_lm']}"
         short_enough(lm, "lm_tag")
         self.fusion = ["--lm_train_config", f"{lm}/config.yaml"]
@@ -239,8 +264,10 @@ class Names:
             return
         self.check_args = ["--task", task, "--config", options[f"{task}_config"]]
         self.check_args += ["--config", self.decoder_config]
-        if task == "st":
+        if "--tgt_lang" in self.task.score_args:
             self.check_args += ["--tgt_lang", options["tgt_lang"]]
+        if self.pretraining and wanted(options, 11):
+            self.check_args += ["--asr_config", options["asr_config"]]
         self.check_args += [
             f"--train_args={options[f'{task}_args']}",
             *("--inference_config", options["inference_config"]),
@@ -250,33 +277,3 @@ class Names:
             self.check_args += ["--lm_config", options["lm_config"]]
             self.check_args += [f"--lm_args={options['lm_args']}"]
         self.check_args += self.decoder_conf
-
-
-def tidy(*words: str) -> str:
-    """Return words as part of a file name, of a readable length.
-
-    Of long ones a hash stands for the end.
-    """
-    joined = "_".join(words).replace("--", "").replace("=", "")
-    name = re.sub(r"[^A-Za-z0-9._\n-]", "_", joined)
-    if len(name) <= READABLE:
-        return name
-    return f"{name[: READABLE - 7]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
-
-
-def _part(words: list[str]) -> str:
-    return f"_{tidy(*words)}" if words else ""
-
-
-def short_enough(folder: str, option: str) -> None:
-    """Refuse a name that a file system does not take.
-
-    Raises:
-        InputError: naming the option that gives a shorter one.
-    """
-    size = len(os.fsencode(Path(folder).name))
-    if size > LONGEST:
-        raise InputError(
-            f"a folder's name would have {size} bytes: give it a shorter one with "
-            f"--{option}"
-        )

@@ -16,6 +16,7 @@ KINDS = {
     "number": (r"[0-9]+(\.[0-9]+)?", "is a number"),
 }
 """What a value of a kind looks like, and what is said of another."""
+BRACES = re.compile(r"\{([a-z_]+)\}")
 
 
 @dataclass
@@ -146,11 +147,19 @@ class Options:
         # which other defaults hang on
         first = [name for name in ("mini", "size") if name in self.declared]
         for name in [*first, *self.declared]:
-            if name not in self.given:
-                self.values[name] = self.default(name)
-        for name in self.declared:
-            if name not in self.given:
-                self.values[name] = self.resolved(self.values[name])
+            self.values[name] = self._settled(name)
+
+    def _settled(self, name: str, asked: tuple[str, ...] = ()) -> str:
+        """What was given, word for word; else the default, with those in its braces."""
+        if name in self.given:
+            return self.values[name]
+        if name in asked or name not in self.declared:
+            return f"{{{name}}}"
+        return self._default(name, asked)
+
+    def _default(self, name: str, asked: tuple[str, ...] = ()) -> str:
+        asked = (*asked, name)
+        return BRACES.sub(lambda m: self._settled(m[1], asked), self.default(name))
 
     def default(self, name: str) -> str:
         """Return an option's default, with other options in braces perhaps."""
@@ -162,16 +171,13 @@ class Options:
 
     def resolved(self, value: str) -> str:
         """Put the values of options where ``{name}`` stands for them."""
-        for _ in self.declared:  # one may lead to another, but not for ever
-            value = re.sub(
-                r"\{([a-z_]+)\}", lambda m: self.values.get(m[1], m[0]), value
-            )
-        return value
+        return BRACES.sub(lambda m: self.values.get(m[1], m[0]), value)
 
     def differs(self, name: str) -> bool:
         """Whether an option was given another value than its default."""
-        default = self.resolved(self.default(name)) if name in self else None
-        return name in self.given and self.values[name] != default
+        if name not in self.given or name not in self:
+            return False
+        return self.values[name] != self._default(name)
 
     def explained(self) -> str:
         """The lines of ``--help``."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-TABLES = r"(src_)?text(\.[a-z]+)*(_shape)?|wav\.scp|segments|utt2[a-z_]+|spk2utt|text_shape\.bpe"
+TABLES = r"(src_)?text([._][\w.-]+)?|[a-z]+\.scp|segments|utt2[a-z_]+|spk2utt"
 """Names of what Kaldi and ESPnet have in a data directory, not of what lies beside it."""
 
 
@@ -39,30 +39,33 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
+EXTENT = {"max_epoch": 40, "patience": None, "keep_nbest_models": 10}
+"""ESPnet's options of how far a training goes, with its defaults."""
+
+
 class Extent(NamedTuple):
     """How far a training is asked to go, beside what it learns.
 
     Attributes:
-        epochs: how many; None where ESPnet's default counts.
+        epochs: how many.
         patience: epochs without a better one after which it ends.
         models: how many of the best are kept, and averaged in the end.
     """
 
-    epochs: int | None = None
+    epochs: int = 0
     patience: int | None = None
-    models: int | None = None
+    models: int = 0
 
     def goes_on_from(self, old: Extent) -> bool:
         """Whether a training that went so far, or shall, can go on to this extent.
 
         What was not kept cannot be averaged.
         """
-        return not (old.models and self.models) or self.models <= old.models
+        return self.models <= old.models
 
     def reached(self, old: Extent) -> bool:
         """Whether a training that is done went so far."""
-        enough = self.epochs is None or (old.epochs or 0) >= self.epochs
-        return enough and self[1:] == old[1:]
+        return self.epochs <= old.epochs and self[1:] == old[1:]
 
 
 def learnt(command: Sequence[str]) -> tuple[list, Extent]:
@@ -76,9 +79,9 @@ def learnt(command: Sequence[str]) -> tuple[list, Extent]:
     name, *words = command
     configs, rest = take_option("config", words)
     conf = overlaid(merged_config(configs), rest)
-    models = conf.pop("keep_nbest_models", None)
-    models = max(models, default=None) if isinstance(models, list) else models
-    given = (conf.pop("max_epoch", None), conf.pop("patience", None), models)
-    extent = Extent(*(n if isinstance(n, int) else None for n in given))
+    epochs, patience, models = (conf.pop(k, v) for k, v in EXTENT.items())
+    models = max(models, default=1) if isinstance(models, list) else models
+    patience = patience if isinstance(patience, int) else None  # "none", to YAML
+    extent = Extent(epochs, patience, models)
     counts = {k: v for k, v in conf.items() if not k.startswith(NOT_TRAINING)}
     return [name, counts], extent

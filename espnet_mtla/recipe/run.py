@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -68,10 +67,11 @@ class Run:
             return
         words = [self.python, "-m", "espnet_mtla.bin.check_recipe", *self.checked]
         with TemporaryFile("w+", errors="replace") as said:
-            if Child(words, stdout=subprocess.DEVNULL, stderr=said).wait():
+            if status := Child(words, stdout=subprocess.DEVNULL, stderr=said).wait():
                 said.seek(0)
                 last = said.read().strip().rpartition("\n")[2]
-                raise InputError(re.sub("^error: ", "", last))
+                last = last or f"the check of the options ended with status {status}"
+                raise InputError(last.removeprefix("error: "))
 
     def do(self, what: str, *words: str) -> None:
         """Do one entry.
@@ -87,8 +87,7 @@ class Run:
         if self.dry_run:
             unit.say(f"{unit.title} (log: {unit.log})")
             return
-        redo = self.redo_from is not None and int(unit.number) >= self.redo_from
-        unit.run(self.python, redo)
+        unit.run(self.python, self.redo_from)
 
     def interrupted(self) -> str:
         """Say how to go on."""
@@ -113,6 +112,9 @@ def main() -> None:
             run.do(*entry)
     except InputError as e:
         sys.exit(f"run.sh: {e}")
+    except BrokenPipeError:  # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as e:
         if e.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -42,10 +42,21 @@ def check(recipe: Recipe, options: Options, started_in: str, path: str) -> None:
         raise InputError(
             f"--mini true: {corpus} has no small one: give --{corpus} PATH"
         )
+    if mini and options.is_true("paper"):
+        raise InputError("--paper true is of the real corpus: leave out --mini")
+    for name in ("datadir", "dumpdir", "expdir"):
+        if not options[name]:
+            raise InputError(f"--{name}: name a folder")
+    for name in options.declared:
+        if name.endswith("_tag") and "/" in options[name]:
+            raise InputError(f"--{name} {options[name]}: a name has no /")
     if options.is_true("pretrain_asr"):
         if options["pretrained_asr"]:
+            paper = (
+                " (which is part of --paper true)" if options.is_true("paper") else ""
+            )
             raise InputError(
-                "give either --pretrain_asr true or --pretrained_asr, not both"
+                f"give either --pretrain_asr true{paper} or --pretrained_asr, not both"
             )
         if not options["asr_config"]:
             raise InputError("--pretrain_asr true: give --asr_config too")

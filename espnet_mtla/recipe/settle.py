@@ -22,7 +22,7 @@ from espnet_mtla.recipe.settings import check, settle_machine
 SEPARATOR = "\x1f"
 STAGES = (
     "Stages: 1 data preparation, 2 speed perturbation, 3-4 audio and lengths, 5 units, "
-    "6-8 language model, 10 pretraining, 11 training, 12 decoding, 13 scoring."
+    "6-8 language model, 11 pretraining and training, 12 decoding, 13 scoring."
 )
 
 
@@ -101,5 +101,8 @@ def main(argv: Sequence[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
+        sys.stdout.flush()
     except InputError as e:
         sys.exit(f"run.sh: {e}")
+    except BrokenPipeError:  # --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

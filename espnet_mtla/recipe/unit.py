@@ -5,7 +5,8 @@ It is planned as ``NUMBER[.PART] TITLE FOLDER WORD ...`` (egs2/TEMPLATE/stages.s
 
 - ``@reads`` are files and folders that the work depends on: it is done again when what is
   in them is another (of a folder, in the files that lie directly in it);
-- ``@makes`` are files that are there afterwards;
+- ``@makes`` are files that are there afterwards, or else the work is done again;
+- ``@needs`` are files that its work makes too, but does not do again to make;
 - ``@runs`` are a command of :mod:`espnet_mtla.bin` and its arguments, of which those behind
   ``@free`` (processes, devices) do not change what comes out; there may be several;
 - ``@trains`` are such a command that trains: it goes on where it was cut short, or where
@@ -15,6 +16,7 @@ It is planned as ``NUMBER[.PART] TITLE FOLDER WORD ...`` (egs2/TEMPLATE/stages.s
 - ``@also`` are facts that the work depends on besides;
 - ``@model`` are an option, a folder and a name: the work reads that model of a training;
   the option, if it is not empty, is the one by which a user chose it;
+- ``@once`` has no words: a ``--stage`` of this number does not do the work again;
 - ``@shows`` are a file that is printed in the end, and perhaps the line that its one line
   stands in, for ``{}``.
 """
@@ -30,14 +32,16 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.recipe.older import commands, learnt_before
 from espnet_mtla.recipe.process import Child
 from espnet_mtla.recipe.record import Extent, digest, learnt, written
 from espnet_mtla.recipe.stamp import Stamp
 
-LISTS = ("reads", "makes", "finds", "also", "model", "shows")
+LISTS = ("reads", "makes", "needs", "finds", "also", "model", "shows", "once")
 COMMANDS = ("runs", "trains", "free")
 
 
@@ -57,11 +61,12 @@ class Unit:
         self.words: dict[str, list[str]] = {name: [] for name in LISTS}
         self.commands: list[list[str]] = []
         self.counted: list[list[str]] = []
-        self.trains = False
+        self.trains = self.once = False
         keyword = ""
         for word in words:
             if word[:1] == "@" and word[1:] in (*LISTS, *COMMANDS):
                 keyword = word[1:]
+                self.once |= keyword == "once"
                 if keyword in ("runs", "trains"):
                     self.commands.append([])
                     self.counted.append([])
@@ -126,17 +131,18 @@ class Unit:
         """Return a file that it should have made and is not there."""
         return next((name for name in self.makes if not Path(name).exists()), None)
 
-    def run(self, python: str, redo: bool) -> None:
+    def run(self, python: str, redo_from: int | None) -> None:
         """Do the work, unless it is done.
 
         Args:
             python: which runs the commands.
-            redo: do it again although it is done.
+            redo_from: stage from which on finished work is done again; None for none.
 
         Raises:
             InputError: it failed; the line says why, and where its log is.
         """
         begin = time.monotonic()
+        redo = redo_from is not None and redo_from + self.once <= int(self.number)
         self._check_models()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # two runs (two decoders, say) share data: the second waits, then finds it done
@@ -149,8 +155,10 @@ class Unit:
             if state == "done" and same and reached and not (redo or self.missing()):
                 self.stamp.write("done", key, before)  # in the place of an older stamp
                 self.say(f"{self.title}: done already")
+                self._check_needs()
                 self._show()
                 return
+            self._check_inputs()
             goes_on = same and extent.goes_on_from(before)
             goes_on = goes_on and (state == "began" or not reached)
             if (
@@ -163,10 +171,7 @@ class Unit:
             self.say(f"{self.title} ... (log: {self.log})")
             self._run_commands(python, lock)
             if name := self.missing():
-                raise InputError(
-                    f"{self.where} failed: it made no {name}{self._why_not(name)}; see "
-                    f"{self.log}"
-                )
+                self._made_no(name)
             self.stamp.write("done", key, extent)
         self.say(f"{self.title}: {time.monotonic() - begin:.0f} s")
         # what preparation counts and drops is for users to see
@@ -174,7 +179,28 @@ class Unit:
             for line in self.log.read_text("utf-8", "replace").splitlines():
                 if not line.startswith("#"):
                     print(f"  {line}", flush=True)
+        self._check_needs()
         self._show()
+
+    def _check_inputs(self) -> None:
+        """Refuse to begin, or to put anything aside, without an input."""
+        for name in self.reads:
+            if not Path(name).exists():
+                near = nearest_beside(Path(name))
+                said = f"error: {name} is missing{near}: run the earlier stages first"
+                with open(self.log, "a", errors="surrogateescape") as log:
+                    log.write(f"{said}\n")
+                raise InputError(f"{self.where} failed: {said}; see {self.log}")
+
+    def _check_needs(self) -> None:
+        for name in self.words["needs"]:
+            if not Path(name).exists():
+                self._made_no(name)
+
+    def _made_no(self, name: str) -> NoReturn:
+        raise InputError(
+            f"{self.where} failed: it made no {name}{self._why_not(name)}; see {self.log}"
+        )
 
     def _show(self) -> None:
         if self.words["shows"]:
@@ -191,27 +217,15 @@ class Unit:
         return nearest_beside(folder)
 
     def _adopted(self, key: str) -> tuple[str, Extent]:
-        """Return this work's key and extent if an older log is of it, else none.
-
-        It is not where an input was written after the stamp.
-        """
+        """Return this work's key and extent if an older log is of it, else none."""
         inputs = [*self.reads, *self._found()]
         newest = max((written(Path(name)) for name in inputs), default=0.0)
-        if newest > self.stamp.time():
-            return "", Extent()
-        from espnet_mtla.config import take_option
-
+        logged = commands(self.log) if newest <= self.stamp.time() else []
+        if not self.trains:
+            return key if logged == self.commands else "", Extent()
         with suppress(OSError, ValueError, InputError):
-            lines = self.log.read_text("utf-8", "surrogateescape").splitlines()
-            logged = [shlex.split(line[1:])[2:] for line in lines if line[:2] == "# "]
-            old = [[c.removeprefix("espnet_mtla.bin."), *words] for c, *words in logged]
-            if not self.trains:
-                return key if old == self.commands else "", Extent()
-            (command,) = old
-            name, *words = command
-            config = self.folder / "train.yaml"  # as it was merged then
-            _, rest = take_option("config", words)
-            then, extent = learnt([name, "--config", str(config), *rest])
+            (command,) = logged
+            then, extent = learnt_before(command, self.folder)
             return key if then == learnt(self.counted[0])[0] else "", extent
         return "", Extent()
 
@@ -232,13 +246,6 @@ class Unit:
 
     def _run_commands(self, python: str, lock: int) -> None:
         with open(self.log, "w", errors="surrogateescape") as log:
-            for missing in (name for name in self.reads if not Path(name).exists()):
-                near = nearest_beside(Path(missing))
-                log.write(
-                    f"error: {missing} is missing{near}: run the earlier stages first\n"
-                )
-                log.flush()
-                self._fail(1)
             for command, *arguments in self.commands:
                 words = [python, "-m", f"espnet_mtla.bin.{command}", *arguments]
                 log.write(f"# {shlex.join(words)}\n")

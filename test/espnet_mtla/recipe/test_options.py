@@ -10,7 +10,7 @@ DECLARED = """
 mini  bool  false  a small corpus
 decoder  text  mtla  decoder
 decoder_args  text  -  its options
-size  paper|mini  paper||mini  model
+size  full|mini  full||mini  model
 nbpe  int  8000||150  units
 tgt_nbpe  int  {nbpe}  units of the target
 lang  text  de  language
@@ -20,7 +20,7 @@ max_wav_duration  number  30  seconds
 
 DEFAULTS = {
     "mini": "false",
-    "size": "paper",
+    "size": "full",
     "decoder": "mtla",
     "decoder_args": "",
     "nbpe": "8000",
@@ -57,13 +57,13 @@ def options():
             {"mini": "true", "size": "mini", "nbpe": "9", "tgt_nbpe": "9"},
         ),
         (["--size", "mini"], {"size": "mini", "nbpe": "150", "tgt_nbpe": "150"}),
-        (["--mini", "true", "--size", "paper"], {"mini": "true"}),
+        (["--mini", "true", "--size", "full"], {"mini": "true"}),
         (["--lang", "fr"], {"lang": "fr", "train_set": "train.fr"}),
         (["--decoder_args", "a=1 b=2"], {"decoder_args": "a=1 b=2"}),
         (["--decoder_args=--a=1"], {"decoder_args": "--a=1"}),
         (["--decoder_args", "--max_epoch 3"], {"decoder_args": "--max_epoch 3"}),
         (["--max_wav_duration", "0.5"], {"max_wav_duration": "0.5"}),
-        (["--lang", "{nbpe}"], {"lang": "{nbpe}", "train_set": "train.8000"}),
+        (["--lang", "{nbpe}"], {"lang": "{nbpe}", "train_set": "train.{nbpe}"}),
         # nothing that a user writes is run
         (
             ["--lang", "$(touch x); `id` *"],
@@ -118,7 +118,7 @@ def test_help_has_a_line_for_each_option(options):
     lines = options.explained().splitlines()
     assert {line.split()[0] for line in lines} == {f"--{name}" for name in DEFAULTS}
     explained = dict(line.split(maxsplit=1) for line in lines)
-    assert explained["--size"] == "model (paper; with --mini true: mini)"
+    assert explained["--size"] == "model (full; with --mini true: mini)"
     assert explained["--nbpe"] == "units (8000; with --size mini: 150)"
     assert explained["--decoder_args"] == "its options"
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.declared import declare
-from espnet_mtla.recipe.names import short_enough, tidy
+from espnet_mtla.recipe.folders import readable, short_enough, tidy
 from espnet_mtla.recipe.settle import settled, variables
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,12 +105,33 @@ def test_a_small_model_of_the_real_corpus():
     assert made.options["lm_config"] == "../../../conf/mini/train_lm_mini.yaml"
 
 
-def test_long_values_are_cut_in_names_and_told_apart():
-    long = "--parts train-clean-100 dev-clean dev-other test-clean test-other"
+def test_long_names_are_cut_and_told_apart(tmp_path):
+    long = "--parts train-clean-100 dev-clean dev-other test-clean test-other " * 2
     one, two = (names("--mini", "true", "--local_data_opts", long + x) for x in "12")
     assert one.experiment != two.experiment
     assert "_local_data_optsparts_train-clean-100_dev-clean" in one.experiment
-    assert len(one.experiment) < 120
+    assert len(Path(one.experiment).name) == len(Path(two.experiment).name) == 120
+    folder = tmp_path / ("a" * 130)
+    assert len(Path(readable(str(folder))).name) == 120
+    folder.mkdir()  # of an earlier version
+    assert readable(str(folder)) == str(folder)
+
+
+def test_the_shell_gets_what_its_stages_declare():
+    head = (ROOT / "egs2/TEMPLATE/stages.sh").read_text().split("planned()")[0]
+    lines = [line for line in head.splitlines() if not line.startswith("#")]
+    declared = set(re.findall(r"(\w+)=", "\n".join(lines)))
+    made = names("--mini", "true", "--pretrained_asr", "/")
+    exported = {name.partition("[")[0] for name, _ in variables(made)}
+    assert exported <= declared
+    of_pretraining = {"asr_data", "asr_reads"}
+    assert declared - of_pretraining <= {
+        "opt",
+        "task",
+        "corpus",
+        "redo_from",
+        *vars(made),
+    }
 
 
 def test_a_reader_is_told_the_values_of_options():
@@ -134,6 +156,11 @@ def test_the_shell_gets_every_word_as_it_is():
 )
 def test_words_become_part_of_a_name(words, tidied):
     assert tidy(*words) == tidied
+
+
+def test_other_letters_are_told_apart():
+    one, two, lines = tidy("\u00e91"), tidy("\u00fc1"), tidy("a\nb")
+    assert re.fullmatch(r"_1-[0-9a-f]{6}", one) and one != two and "\n" not in lines
 
 
 def test_a_name_counts_in_bytes():
