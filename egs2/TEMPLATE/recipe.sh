@@ -29,12 +29,12 @@ units() { say_to_python units "$@"; }
 paper() { say_to_python paper "$@"; }
 
 settle() { # OPTION...: sets the variables that the head of stages.sh names
-  local name value python
-  python=$(any_python "$root" "$@") || exit
+  local name value
+  reader=$(any_python "$root" "$@") || exit
   exec 4>&1
   while IFS= read -rd '' name && IFS= read -rd '' value; do
     printf -v "$name" %s "$value"
-  done < <("$python" -m espnet_mtla.recipe.settle "$started_in" "${said[@]}" -- "$@" 3>&1 >&4)
+  done < <("$reader" -m espnet_mtla.recipe.settle "$started_in" "${said[@]}" -- "$@" 3>&1 >&4)
   wait "$!" || exit
   exec 4>&-
   if ((!${#opt[@]})); then exit 0; fi # --help
@@ -54,7 +54,15 @@ run_recipe() {
   cd "$(dirname "${BASH_SOURCE[1]}")" || exit
   export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
   settle "$@"
-  if [[ -z ${opt[python]} ]]; then opt[python]=$(installed_python); fi
+  if [[ -z ${opt[python]} ]]; then
+    venv=${ESPNET_MTLA_VENV:-$root/.venv}
+    if [[ ${opt[dry_run]} == true && ! -x $venv/bin/python ]]; then
+      echo "run.sh: nothing is installed yet, so options of training and decoding are not checked" >&2
+      opt[python]=$reader check_args=()
+    else
+      opt[python]=$(installed_python)
+    fi
+  fi
   # in the place of the shell: signals reach it, and a run.sh that was edited meanwhile is not read on
   exec "${opt[python]}" -m espnet_mtla.recipe.run < <(plan)
 }

@@ -231,12 +231,9 @@ class Names:
         lm = f"{tidy(config)}{part(self.lm_args)}_{of}"
         if options["seed"] != options.default("seed"):
             lm += f"_seed{options['seed']}"
-        given = options["lm_tag"]
-        lm = (
-            f"{options['expdir']}/lm_{given}"
-            if given
-            else readable(f"{options['expdir']}/lm_{lm}")
-        )
+        tag = options["lm_tag"]
+        lm = f"{options['expdir']}/lm_{tag or lm}"
+        lm = lm if tag else readable(lm)
         self.lm = lm
         self.lm_model = f"{lm}/{options['inference_lm']}"
         short_enough(lm, "lm_tag")

@@ -118,6 +118,10 @@ class Reproduction:
             InputError: a run refused its options, before the first; or runs failed,
                 said when all others are done.
         """
+        if not any(word.startswith("--python") for word in self.run_args):
+            install = self.egs2.parent / "tools/install.sh"
+            if Child([install], stdout=subprocess.DEVNULL).wait():
+                raise InputError("the Python environment could not be made, see above")
         for recipe in self.recipes:
             for decoder in self.decoders:
                 words = self._words(recipe, decoder, self.seeds[0])

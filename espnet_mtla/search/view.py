@@ -31,6 +31,8 @@ class SearchView(torch.nn.Module, StateScorer):
         super().__init__()
         self.backend = choose(decoder) if backend is None else backend
         self.decoder = pack(decoder) if self.backend.packs else decoder
+        # held as no part of this module, of which it would have the same parameters
+        self.of = (decoder,)
         self.vocab_size = decoder.vocab_size
         self.ran: set[tuple] = set()
         """Kinds of steps that ran: all that they need is compiled and loaded."""
@@ -65,11 +67,15 @@ class SearchView(torch.nn.Module, StateScorer):
 def use_view(search: Any, backend: Backend | None = None) -> None:
     """Have a search score with a view of its decoder, where it scores with one of ours.
 
+    Called again, as after weights changed, it makes another view.
+
     Args:
         search: ESPnet's ``BeamSearch``, or one of its subclasses.
         backend: of the view; the fastest one when None.
     """
     decoder = search.scorers.get("decoder")
+    if isinstance(decoder, SearchView):
+        (decoder,) = decoder.of
     if isinstance(decoder, PromptDecoder):
         view = SearchView(decoder, backend)
         search.scorers["decoder"] = search.full_scorers["decoder"] = view

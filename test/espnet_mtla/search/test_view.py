@@ -134,9 +134,13 @@ def test_weights_that_changed_need_another_view(backend):
     decoder = MTLADecoder(7, 16, attention_heads=2, num_blocks=1).eval()
     x, ys, sizes = torch.randn(2, 6, 16), torch.ones(2, 3).long(), torch.tensor([3, 3])
     sgd = torch.optim.SGD(decoder.parameters(), lr=1.0)
+    scorers = {"decoder": decoder}
+    search = BatchBeamSearch(scorers, {"decoder": 1.0}, 2, 7, sos=6, eos=6)
     for _ in range(3):
         want, _ = decoder(x, torch.tensor([6, 6]), ys, sizes)
-        view = SearchView(decoder, BACKENDS[backend])
+        use_view(search, BACKENDS[backend])
+        view = search.full_scorers["decoder"]
+        assert isinstance(view, SearchView) and view is search.scorers["decoder"]
         got, _ = view.batch_score(ys, [view.batch_init_state(x)] * 2, None)
         scores = want.log_softmax(-1)
         torch.testing.assert_close(got, scores[:, -1].detach(), atol=1e-4, rtol=0)
