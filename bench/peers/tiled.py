@@ -83,7 +83,7 @@ class TiledDecoder(TiledScorer):
         prompt = state.prompt
         share = n_hyp // len(prompt.lengths)
         layers = []
-        for part in prompt.parts:
+        for part in prompt.layers:
             owned = (part.keys, part.values)[: len(self.decoder.attention.tail_shapes)]
             if part.opening and self.n_frames % self.decoder.attention.stride:
                 owned = tuple(

@@ -3,12 +3,12 @@
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 
 
 def attend(
     query: torch.Tensor,
-    prompt: PromptPart | None,
+    prompt: LayerCache | None,
     prompt_unused: torch.Tensor | None,
     tail_keys: torch.Tensor,
     tail_values: torch.Tensor,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.contract import Attention, LayerCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step, slot_count
 
@@ -33,7 +33,7 @@ class PromptCache:
     """Every layer's cache of ``B`` prompts, shared by all their hypotheses.
 
     Attributes:
-        parts: one a layer.
+        layers: one a layer.
         lengths: prompt frames in front of each text, ``(B,)``; none where they
             are attended to as a source instead.
         unused: cached positions that are padding, ``(B, 1, 1, S)``; None when
@@ -41,27 +41,27 @@ class PromptCache:
         open_range: least and most frames in an open chunk, on the host.
     """
 
-    parts: list[PromptPart]
+    layers: list[LayerCache]
     lengths: torch.Tensor
     unused: torch.Tensor | None
     open_range: tuple[int, int]
 
     @classmethod
     def build(
-        cls, parts: list[PromptPart], layout: CacheLayout, stride: int
+        cls, layers: list[LayerCache], layout: CacheLayout, stride: int
     ) -> "PromptCache":
         """Collect what the layers cached; the one place that reads lengths back.
 
         Args:
-            parts: one a layer, made with ``layout``.
+            layers: one a layer, made with ``layout``.
             stride: packed positions a slot of the tail.
         """
-        n_cached = parts[0].keys.shape[2]
+        n_cached = layers[0].keys.shape[2]
         full = bool((layout.cached == n_cached).all())
         slots = torch.arange(n_cached, device=layout.cached.device)
         rest = layout.lengths % stride
         return cls(
-            parts,
+            layers,
             layout.lengths,
             None if full else (slots >= layout.cached[:, None])[:, None, None],
             (int(rest.min()), int(rest.max())),
@@ -69,15 +69,15 @@ class PromptCache:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Keep the prompts ``rows`` alone; only one layer is held twice meanwhile."""
-        for i, part in enumerate(self.parts):
-            self.parts[i] = part.select(rows)
+        for i, cached in enumerate(self.layers):
+            self.layers[i] = cached.select(rows)
         self.lengths = self.lengths[rows]
         if self.unused is not None:
             self.unused = self.unused[rows]
 
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(t.nbytes for part in self.parts for t in part.tensors())
+        return sum(t.nbytes for cached in self.layers for t in cached.tensors())
 
 
 class TailCache:
@@ -109,14 +109,14 @@ class TailCache:
         cls, prompt: PromptCache, attention: Attention, n_hyp: int
     ) -> "TailCache":
         """Start the tails of ``n_hyp`` hypotheses: empty but for open chunks."""
-        first, n_layers = prompt.parts[0], len(prompt.parts)
+        first, n_layers = prompt.layers[0], len(prompt.layers)
         buffers = tuple(
             first.keys.new_zeros(n_layers, n_hyp, groups, 16, width)
             for groups, width in attention.tail_shapes
         )
         share = n_hyp // len(prompt.lengths)
-        for layer, part in enumerate(prompt.parts):
-            for buffer, slot in zip(buffers, part.opening or ()):
+        for layer, cached in enumerate(prompt.layers):
+            for buffer, slot in zip(buffers, cached.opening or ()):
                 buffer[layer, :, :, 0] = slot.repeat_interleave(share, dim=0)
         return cls(buffers, attention.geometry, prompt.open_range)
 
@@ -185,8 +185,8 @@ class TailCache:
         """Hold copied-out hypotheses together again, with room to grow."""
         used = rows[0].n_slots
         buffers = []
-        for parts in zip(*(row.buffers for row in rows)):
-            rows_used = torch.cat([p[:, :, :, :used] for p in parts], dim=1)
+        for held in zip(*(row.buffers for row in rows)):
+            rows_used = torch.cat([p[:, :, :, :used] for p in held], dim=1)
             room = rows_used.new_zeros(
                 *rows_used.shape[:3], 32 - used % 16, rows_used.shape[4]
             )

@@ -15,8 +15,8 @@ from espnet_mtla.attention.step import Step
 
 
 @dataclass
-class PromptPart:
-    """One layer's cache of a batch of prompts, never copied or reordered.
+class LayerCache:
+    """What a layer caches of a batch of prompts, or of sources; never reordered.
 
     Attributes:
         keys: ``(B, G, S, w)``, contiguous, for ``G`` groups of heads and ``S``
@@ -37,13 +37,13 @@ class PromptPart:
         owned = [self.keys] if shared else [self.keys, self.values]
         return owned + list(self.opening or ())
 
-    def select(self, rows: torch.Tensor) -> "PromptPart":
+    def select(self, rows: torch.Tensor) -> "LayerCache":
         """Copy out the prompts ``rows``; a view of another stays one."""
         shared = self.values.data_ptr() == self.keys.data_ptr()
         keys = self.keys[rows]
         values = keys[..., : self.values.shape[-1]] if shared else self.values[rows]
         opening = self.opening and tuple(slot[rows] for slot in self.opening)
-        return PromptPart(keys, values, opening)
+        return LayerCache(keys, values, opening)
 
 
 class Attention(torch.nn.Module, ABC):
@@ -96,7 +96,7 @@ class Attention(torch.nn.Module, ABC):
         """
 
     @abstractmethod
-    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> LayerCache:
         """Return the part of the cache that all hypotheses share.
 
         Args:
@@ -108,7 +108,7 @@ class Attention(torch.nn.Module, ABC):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart | None,
+        prompt: LayerCache | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

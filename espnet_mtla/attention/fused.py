@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 import triton
 
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.kernel import prompt_kernel, tail_kernel
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.step import Step
@@ -179,7 +179,7 @@ def attends(query: torch.Tensor, rank: int) -> bool:
 
 def attend_latent(
     query: torch.Tensor,
-    prompt: PromptPart | None,
+    prompt: LayerCache | None,
     tail: torch.Tensor,
     at: Step,
     rank: int,

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from espnet_mtla.attention.attend import attend
 from espnet_mtla.attention.checks import head_width, positive
-from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.contract import Attention, LayerCache
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.rope import apply_rope
 from espnet_mtla.attention.step import Step
@@ -115,15 +115,15 @@ class GroupedAttention(GroupedProjections, Attention):
         )
         return self.linear_out(out.transpose(1, 2).flatten(2))
 
-    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> LayerCache:
         """See :meth:`Attention.cache_prompt`."""
         keys, values = self._keys_values(prompt, layout.prompt_phase)
-        return PromptPart(keys.contiguous(), values.contiguous())
+        return LayerCache(keys.contiguous(), values.contiguous())
 
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart | None,
+        prompt: LayerCache | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from espnet_mtla.attention.attend import attend
-from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.contract import Attention, LayerCache
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.projections import LatentProjections
 from espnet_mtla.attention.rope import apply_rope
@@ -119,12 +119,12 @@ class LatentAttention(LatentProjections, Attention):
 
     def _part(
         self, latent: torch.Tensor, k_rope: torch.Tensor, opening=None
-    ) -> PromptPart:
+    ) -> LayerCache:
         """One contiguous ``(B, 1, S, r + d_r)``; values are a view of it."""
         keys = torch.cat((latent, k_rope.to(latent.dtype)), dim=-1).unsqueeze(1)
-        return PromptPart(keys, keys[..., : self.rank], opening)
+        return LayerCache(keys, keys[..., : self.rank], opening)
 
-    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> LayerCache:
         """See :meth:`Attention.cache_prompt`."""
         return self._part(*self._latent(prompt, layout.prompt_phase))
 
@@ -137,7 +137,7 @@ class LatentAttention(LatentProjections, Attention):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart | None,
+        prompt: LayerCache | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,
@@ -154,7 +154,7 @@ class LatentAttention(LatentProjections, Attention):
     def look(
         self,
         query: torch.Tensor,
-        prompt: PromptPart | None,
+        prompt: LayerCache | None,
         prompt_unused: torch.Tensor | None,
         buffer: torch.Tensor,
         at: Step,

@@ -17,7 +17,7 @@ from functools import cached_property
 import torch
 import torch.nn.functional as F
 
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.grouped import GroupedProjections
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.layout import chunk_embedding
@@ -79,7 +79,7 @@ class SourceAttention(torch.nn.Module, ABC):
         return SourceLayout(lengths, n_frames, self.stride, self.chunk_width)
 
     @abstractmethod
-    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
+    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> LayerCache:
         """Return keys and values of a ``(B, T, D)`` source, finite in its padding."""
 
     @abstractmethod
@@ -91,13 +91,13 @@ class SourceAttention(torch.nn.Module, ABC):
         """``(B, Q, G, M, v) -> (B, Q, D)``."""
 
     def forward(
-        self, text: torch.Tensor, part: PromptPart, unused: torch.Tensor | None
+        self, text: torch.Tensor, cached: LayerCache, unused: torch.Tensor | None
     ) -> torch.Tensor:
         """Attend from each utterance's tokens, of one text or of many hypotheses.
 
         Args:
             text: ``(B, Q, D)``.
-            part: what :meth:`cache_source` returned.
+            cached: what :meth:`cache_source` returned.
             unused: cached positions that are padding, ``(B, 1, 1, S)``; None
                 when there are none.
 
@@ -107,8 +107,8 @@ class SourceAttention(torch.nn.Module, ABC):
         query = self._query(text).transpose(1, 2)  # (B, G, Q, M, w)
         seen = F.scaled_dot_product_attention(
             query.flatten(2, 3),
-            part.keys,
-            part.values,
+            cached.keys,
+            cached.values,
             attn_mask=None if unused is None else ~unused,
             dropout_p=self.dropout_rate if self.training else 0.0,
             scale=self.scale,
@@ -124,11 +124,11 @@ class GroupedSource(GroupedProjections, SourceAttention):
         """Keys and values of every group."""
         return 2 * self.n_groups * self.width
 
-    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
+    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> LayerCache:
         """See :meth:`SourceAttention.cache_source`."""
         k, v = self.linear_k(source), self.linear_v(source)
         k, v = (self._heads(x, self.n_groups).contiguous() for x in (k, v))
-        return PromptPart(k, v)
+        return LayerCache(k, v)
 
     def _query(self, text: torch.Tensor) -> torch.Tensor:
         query = self.linear_q(text)
@@ -153,10 +153,10 @@ class LatentSource(LatentProjections, SourceAttention):
         """``(B, T, D) -> (B, T, r)``."""
         return self.kv_norm(self.linear_kv_a(source))
 
-    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
+    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> LayerCache:
         """See :meth:`SourceAttention.cache_source`."""
         latent = self._latent(source).unsqueeze(1)
-        return PromptPart(latent, latent)
+        return LayerCache(latent, latent)
 
     def _query(self, text: torch.Tensor) -> torch.Tensor:
         query = self.linear_q(text).unflatten(-1, (self.n_heads, -1))
@@ -185,9 +185,9 @@ class TemporalLatentSource(HyperNetwork, LatentSource):
         super().__init__(size, **latent)
         self._add_hyper_network(temporal_stride)
 
-    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> PromptPart:
+    def cache_source(self, source: torch.Tensor, layout: SourceLayout) -> LayerCache:
         """See :meth:`SourceAttention.cache_source`."""
         latent = self._latent(source)
         weighted = self._weigh(latent, layout.embedding, layout.padding)
         chunks = self._chunks(weighted, layout.n_chunks).unsqueeze(1)
-        return PromptPart(chunks, chunks)
+        return LayerCache(chunks, chunks)

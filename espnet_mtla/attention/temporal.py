@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.layout import Layout
@@ -99,7 +99,7 @@ class TemporalLatentAttention(HyperNetwork, LatentAttention):
             layout,
         )
 
-    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> LayerCache:
         """See :meth:`Attention.cache_prompt`; complete chunks and the open one."""
         weighted, keys = self._weighted(
             prompt, layout.prompt_phase, layout.prompt_embedding, layout.padding

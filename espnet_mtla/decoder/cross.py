@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.contract import Attention, LayerCache
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.source import SourceAttention, SourceLayout
 from espnet_mtla.attention.step import Step
@@ -71,19 +71,19 @@ class CrossLayer(PreNormLayer):
         """``(B, L, D)`` and ``(B, T, D)`` to ``(B, L, D)``."""
         seen = self.self_attn(self.norm1(text), source[:, :0], layout.text)
         text = text + self.dropout(seen)
-        part = self.cache_prompt(source, layout)
-        seen = self.src_attn(self.src_norm(text), part, layout.source.unused)
+        cached = self.cache_prompt(source, layout)
+        seen = self.src_attn(self.src_norm(text), cached, layout.source.unused)
         text = text + self.dropout(seen)
         return text + self.dropout(self.feed_forward(self.norm2(text)))
 
-    def cache_prompt(self, source: torch.Tensor, layout: CrossLayout) -> PromptPart:
+    def cache_prompt(self, source: torch.Tensor, layout: CrossLayout) -> LayerCache:
         """Return keys and values of a ``(B, T, D)`` source."""
         return self.src_attn.cache_source(source, layout.source)
 
     def step(
         self,
         x: torch.Tensor,
-        source: PromptPart,
+        source: LayerCache,
         source_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

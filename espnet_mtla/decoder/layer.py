@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet_mtla.attention.contract import Attention, PromptPart
+from espnet_mtla.attention.contract import Attention, LayerCache
 from espnet_mtla.attention.layout import Layout
 from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import PositionwiseFeedForward
@@ -54,14 +54,14 @@ class DecoderLayer(PreNormLayer):
         text = text + self.dropout(seen)
         return text + self.dropout(self.feed_forward(self.norm2(text)))
 
-    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> PromptPart:
+    def cache_prompt(self, prompt: torch.Tensor, layout: Layout) -> LayerCache:
         """Return what this layer caches of a ``(B, T, D)`` prompt."""
         return self.self_attn.cache_prompt(self.norm1(prompt), layout)
 
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart,
+        prompt: LayerCache,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

@@ -179,8 +179,8 @@ class PromptDecoder(AbsDecoder, StateScorer):
         lengths = xs_lengths.to(x.device, torch.int64)
         layout = self.layers[0].layout(lengths, x.shape[1], 0)
         prompt = self._prompt(x, lengths)
-        parts = [layer.cache_prompt(prompt, layout) for layer in self.layers]
-        return DecoderState(PromptCache.build(parts, layout, self.attention.stride))
+        cached = [layer.cache_prompt(prompt, layout) for layer in self.layers]
+        return DecoderState(PromptCache.build(cached, layout, self.attention.stride))
 
     @torch.no_grad()
     def batch_score(
@@ -207,5 +207,5 @@ class PromptDecoder(AbsDecoder, StateScorer):
         """Write tokens ``(N,)`` into the tails; logits ``(N, V)``."""
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
-            x = layer.step(x, prompt.parts[i], prompt.unused, tail.layer(i), at)
+            x = layer.step(x, prompt.layers[i], prompt.unused, tail.layer(i), at)
         return self.output_layer(self.after_norm(x))

@@ -86,7 +86,7 @@ class FixedSteps:
         self.spare = tuple(torch.zeros_like(b) for b in self.buffers)
         self.tokens = torch.zeros_like(self.lengths)
         self.index = self.lengths.new_zeros(1)
-        cached = self.prompt.parts[0].keys
+        cached = self.prompt.layers[0].keys
         self.kernels = state.backend.kernels
         if self.kernels:
             from espnet_mtla.search.kernels import fuse  # needs Triton

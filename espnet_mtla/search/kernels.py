@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.fused import attend_latent, attends, write
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
@@ -28,7 +28,7 @@ class FusedAttention(torch.nn.Module):
     def step(
         self,
         x: torch.Tensor,
-        prompt: PromptPart | None,
+        prompt: LayerCache | None,
         prompt_unused: torch.Tensor | None,
         tail: tuple[torch.Tensor, ...],
         at: Step,

@@ -9,7 +9,7 @@ import torch
 
 from espnet_mtla.attention import LatentAttention, TemporalLatentAttention
 from espnet_mtla.attention.cache import PromptCache, TailCache
-from espnet_mtla.attention.contract import PromptPart
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.naive import naive_attention
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.search.backend import CUDA, PLAIN
@@ -45,7 +45,7 @@ def test_equals_the_literal_sum(sizes, dtype):
         keys[b, :, n:] = float("nan")
     for i, n in enumerate(slot):
         tail[i, :, n + 1 :] = float("nan")
-    part = PromptPart(keys.to(DEVICE), keys[..., :rank].to(DEVICE))
+    part = LayerCache(keys.to(DEVICE), keys[..., :rank].to(DEVICE))
     at = SimpleNamespace(
         chunks=chunks.repeat_interleave(beam).to(DEVICE), slot=slot.to(DEVICE)
     )
@@ -68,7 +68,7 @@ def test_no_prompt():
     query, tail = 0.3 * torch.randn(6, 4, 54), torch.randn(6, 1, 16, 54)
     slot, none = torch.randint(0, 16, (6,)), torch.zeros(6, dtype=torch.int64)
     at = SimpleNamespace(chunks=none.to(DEVICE), slot=slot.to(DEVICE))
-    empty = PromptPart(tail.new_empty(2, 1, 0, 54, device=DEVICE), None)
+    empty = LayerCache(tail.new_empty(2, 1, 0, 54, device=DEVICE), None)
     for prompt in (None, empty):
         got = attend_latent(query.to(DEVICE), prompt, tail.to(DEVICE), at, 36)
         for i, n in enumerate(slot):

@@ -69,7 +69,7 @@ def test_the_key_of_an_open_chunk_is_never_read(context):
     x, lengths = torch.randn(3, 8, 16), torch.tensor([8, 7, 6])
     tokens = torch.randint(1, 7, (3, 5))
     state = decoder.batch_init_state(x, xs_lengths=lengths)
-    for part in state.prompt.parts:
+    for part in state.prompt.layers:
         for slot in part.opening or ():
             slot[..., decoder.attention.rank :] = float("nan")
     states = [state.select(b) for b in range(3)]
