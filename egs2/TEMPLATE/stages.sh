@@ -3,13 +3,14 @@
 #
 #   unit NUMBER[.PART] TITLE FOLDER WORD...
 #
-# plans a unit of work, whose log lies in FOLDER/logs. `@runs` and `@trains` come before a command
-# of espnet_mtla/bin, `@reads` before what it depends on, `@makes` before what is there afterwards;
-# espnet_mtla/recipe/unit.py says what the other words are, and run.py runs what is planned.
+# plans a unit of work with its log in FOLDER/logs; espnet_mtla/recipe/run.py runs it, if it is not
+# done. Behind `@runs` and `@trains` is a command of espnet_mtla/bin, behind `@free` arguments that do
+# not change what comes out, behind `@reads`, `@finds`, `@model` and `@also` what it depends on, behind
+# `@makes` and `@needs` what is there afterwards; unit.py says more. `--dry_run true` prints commands.
 # shellcheck shell=bash
 
 # What espnet_mtla/recipe/names.py settles.
-task='' corpus='' corpus_dir='' prepared='' unperturbed='' raw='' input='' tries_units='' redo_from=''
+task='' corpus='' corpus_dir='' prepared='' unperturbed='' raw='' input='' redo_from=''
 experiment='' pretraining='' model='' chosen_model='' decoding='' scorer='' score_dir=''
 decoder_config='' inference_ngpu='' lm='' lm_model='' lm_stats=''
 declare -A opt=() text_file=() units=() nbpe=() normalization=()
@@ -59,13 +60,15 @@ plan() {
         --num_dev "${opt[num_dev]}" --num_test "${opt[num_test]}" --seed 1 @free --nj "${opt[nj]}")
     fi
     for set in "$unperturbed" "$valid" "${test_sets[@]}"; do
-      if [[ $set != "$train" || $set == "$unperturbed" ]]; then made+=("$datadir/$set/${input%%,*}"); fi
+      if [[ $set != "$train" || $set == "$unperturbed" ]]; then
+        made+=("$datadir/$set/${input%%,*}" "$datadir/$set/${text_file[text]}")
+      fi
     done
     unit "$prepared" "data preparation" "$datadir" "${mini[@]}" \
       @runs "prepare_$corpus" --corpus "$corpus_dir" "${reader_opts[@]}" --out "$datadir" @needs "${made[@]}"
     for text in "${vocabularies[@]}"; do
-      if [[ $tries_units == false ]] || ((!${#speech[@]})); then break; fi
-      files_of "$text" "$datadir/$unperturbed" # hours before stage 5
+      if ((!${#speech[@]})); then break; fi # stage 5 comes next
+      files_of "$text" "$datadir/$unperturbed"
       unit "1.units_of_$text" "whether there are so many units of $text" "$datadir" @reads "${files[@]}" \
         @runs tokens --text "${files[@]}" --nbpe "${nbpe[$text]}" --bpemode "${opt[bpemode]}"
     done
@@ -118,9 +121,7 @@ plan() {
     done
   fi
 
-  if [[ ${opt[use_lm]} == false ]] && wanted 6; then
-    note "6-8" "language model: not asked for (--use_lm true)"
-  fi
+  if [[ ${opt[use_lm]} == false ]] && wanted 6; then note "6-8" "language model: not asked for (--use_lm true)"; fi
 
   if [[ ${opt[use_lm]} == true ]] && wanted 6; then
     files=(--bpemodel "${units[text]}/bpe.model" --token_list "${units[text]}/tokens.txt")

@@ -20,6 +20,7 @@ from espnet_mtla.bin import run
 from espnet_mtla.config import merged_config, occurring, overlaid
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.trial import build
 from espnet_mtla.variant import VARIANTS
 
 
@@ -81,7 +82,10 @@ def check_own(name: str, words: Sequence[str], own: Sequence[str]) -> None:
     """
     for option in occurring(words):
         if option in own:
-            raise InputError(f"--{name}: leave out --{option}, run.sh gives it itself")
+            instead = " (--decoder_args)" if option == "decoder_conf" else ""
+            raise InputError(
+                f"--{name}: leave out --{option}, run.sh gives it itself{instead}"
+            )
 
 
 def check_optimiser(conf: Mapping[str, object], where: Callable[[str], str]) -> None:
@@ -220,6 +224,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--asr_config", help="YAML of the recogniser's training")
     parser.add_argument("--lm_config", help="YAML of the language model's training")
     parser.add_argument("--lm_args", default="", help="and further options of it")
+    parser.add_argument(
+        "--build", action="store_true", help="build the models too, which takes longer"
+    )
     args = parser.parse_args(argv)
     conf = merged_config(args.config)
     check_numbers(args, conf)
@@ -235,6 +242,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         espnet = task_class(args.task).get_parser()
         check_args(f"{args.task}_args", espnet, args.train_args.split())
+    if args.build:
+        build(args.task, overlaid(conf, args.train_args.split()), args.config)
+        if args.asr_config:
+            build("asr", merged_config([args.asr_config]), [args.asr_config])
     if args.lm_args:
         from espnet_mtla import compat
 

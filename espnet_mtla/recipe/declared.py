@@ -10,9 +10,10 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.options import Option
+from espnet_mtla.recipe.options import KINDS, Option, one_of
 from espnet_mtla.task import TASKS, Task
 
 ALL = """
@@ -75,6 +76,17 @@ inference_lm  text  valid.loss.ave.pth  which model of its experiment to decode 
 """
 
 
+SAYS = {
+    "recipe": "TASK CORPUS FOLDER",
+    "option": "NAME KIND DEFAULT HELP",
+    "default": "NAME VALUE [SMALL]",
+    "reader": "WORD...",
+    "units": "FOLDER",
+    "paper": "OPTION...",
+}
+"""The words of a run.sh, and what stands behind each."""
+
+
 @dataclass
 class Recipe:
     """What a run.sh says.
@@ -116,27 +128,47 @@ def table(lines: str, names: dict[str, str] | None = None) -> list[Option]:
     return found
 
 
+def has_mini(corpus: str) -> bool:
+    """Whether a small synthetic corpus like this one can be made."""
+    return (Path(__file__).parents[1] / f"corpora/mini/{corpus}.py").exists()
+
+
 def declare(lines: Sequence[Sequence[str]]) -> Recipe:
     """Read what a run.sh says, a list of words each.
 
-    That is ``recipe TASK CORPUS FOLDER`` first, then any of ``option NAME KIND DEFAULT
-    HELP``, ``default NAME VALUE [VALUE_OF_SMALL_RUNS]``, ``reader WORD...``, ``units
-    FOLDER`` and ``paper OPTION...``.
+    That is any of :data:`SAYS`, ``recipe`` first.
 
     Raises:
-        InputError: an unknown task, or a default of what is no option.
+        InputError: a line that is not so, an unknown task, or a default of what is no
+            option.
     """
+    for said, *words in lines:
+        shape = SAYS[said]
+        least = 0 if "..." in shape else len(re.sub(r" \[.*", "", shape).split())
+        most = len(shape.split()) if least else len(words)
+        if not least <= len(words) <= most:
+            raise InputError(f"this recipe says '{said} {shlex.join(words)}': {shape}")
+    if not lines or lines[0][0] != "recipe":
+        raise InputError(f"this recipe does not begin with 'recipe {SAYS['recipe']}'")
     (_, task, corpus, folder), *rest = lines
-    if task not in TASKS:
-        raise InputError(f"no such task: {task}")
+    one_of("this recipe has no task", task, list(TASKS))
     names = {"task": task, "corpus": corpus, "folder": folder}
     heard = SPEECH if TASKS[task].hears else ""
     lines = ALL + heard + TASKS[task].options + LANGUAGE_MODEL
     options = table(lines, names)
     recipe = Recipe(TASKS[task], corpus, folder, {o.name: o for o in options})
+    if not has_mini(corpus):
+        recipe.options["mini"].help = "there is no small corpus like this one"
+        for name in ("num_train", "num_dev", "num_test"):
+            del recipe.options[name]
     for said, *words in rest:
         if said == "option":
             recipe.options[words[0]] = Option(*words)
+            if words[1] not in (*KINDS, "text", "path") and "|" not in words[1]:
+                kinds = ", ".join((*KINDS, "text", "path", "a|b"))
+                raise InputError(
+                    f"--{words[0]}: no kind {words[1]!r}; there are: {kinds}"
+                )
         elif said == "reader":
             recipe.reader = words
         elif said == "units":

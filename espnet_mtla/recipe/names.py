@@ -20,7 +20,6 @@ OF_RECOGNISER = (
     *("feats_normalize", "speed_perturb_factors", "seed"),
 )
 """Likewise, in the name of one that pretraining trains."""
-UNITS_HANG_ON = ("train_set", "local_data_opts", "num_train", "bpemode")
 NO_NFKC = ("ja", "zh")
 """Languages whose punctuation it would make Latin, also in what is decoded."""
 
@@ -84,9 +83,6 @@ class Names:
         self.vocabularies = [
             name for i, name in enumerate(texts) if self.units[name] not in folders[:i]
         ]
-        # whether there are so many is tried before the audio is formatted
-        deciding = (*UNITS_HANG_ON, *(n for n in options.declared if "nbpe" in n))
-        self.tries_units = any(map(options.differs, deciding))
         self.normalization = {
             name: "identity"
             for name, text in texts.items()
@@ -273,4 +269,7 @@ class Names:
         if options.is_true("use_lm"):
             self.check_args += ["--lm_config", options["lm_config"]]
             self.check_args += [f"--lm_args={options['lm_args']}"]
+        # seconds that a run with a finished or begun training need not wait
+        if wanted(options, 11) and not Path(self.experiment, "config.yaml").exists():
+            self.check_args += ["--build"]
         self.check_args += self.decoder_conf

@@ -92,6 +92,9 @@ class Options:
     def __contains__(self, name: str) -> bool:
         return name in self.declared
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.declared)
+
     def is_true(self, name: str) -> bool:
         """Whether an option is there and is ``true``."""
         return self.values.get(name) == "true"
@@ -147,7 +150,12 @@ class Options:
         # which other defaults hang on
         first = [name for name in ("mini", "size") if name in self.declared]
         for name in [*first, *self.declared]:
-            self.values[name] = self._settled(name)
+            self.values[name] = value = self._settled(name)
+            if name not in self.given and value:
+                try:
+                    self.declared[name].check(value)
+                except InputError as e:
+                    raise InputError(f"{e} (this recipe's default)") from None
 
     def _settled(self, name: str, asked: tuple[str, ...] = ()) -> str:
         """What was given, word for word; else the default, with those in its braces."""

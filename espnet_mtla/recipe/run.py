@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -86,6 +87,8 @@ class Run:
         self.unit = unit = Unit(words)
         if self.dry_run:
             unit.say(f"{unit.title} (log: {unit.log})")
+            for command, *arguments in unit.commands:
+                print(f"  python -m espnet_mtla.bin.{command} {shlex.join(arguments)}")
             return
         unit.run(self.python, self.redo_from)
 

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.declared import Recipe
-from espnet_mtla.recipe.options import Options, one_of
-
-MINI_CORPORA = Path(__file__).parents[1] / "corpora/mini"
+from espnet_mtla.recipe.declared import Recipe, has_mini
+from espnet_mtla.recipe.options import BRACES, Options, one_of
 
 
 def check(recipe: Recipe, options: Options, started_in: str, path: str) -> None:
@@ -31,14 +29,24 @@ def check(recipe: Recipe, options: Options, started_in: str, path: str) -> None:
         InputError: an option that cannot be used.
     """
     corpus, mini = recipe.corpus, options.is_true("mini")
-    if not options[corpus] and not mini:
+    for name in ("train_set", "valid_set", "tgt_lang", f"{recipe.task.name}_config"):
+        if name in options and not options[name]:
+            raise InputError(f"--{name}: give one, this recipe has no default")
+    if not options["inference_config"]:
+        raise InputError("--inference_config: give one, this recipe has no default")
+    reader = Path(__file__).parents[1] / f"bin/prepare_{corpus}.py"
+    if not reader.exists():
         raise InputError(
-            "which corpus? give --mini true for a small synthetic one, or "
-            f"--{corpus} PATH for the real one"
+            f"there is no {reader}, which reads the corpus (CONTRIBUTING.md)"
         )
+    for name in BRACES.findall(" ".join([*recipe.reader, recipe.units])):
+        one_of("this recipe names an option in braces that is none,", name, [*options])
+    if not options[corpus] and not mini and wanted(options, 1):
+        small = "--mini true for a small synthetic one, or " if has_mini(corpus) else ""
+        raise InputError(f"which corpus? give {small}--{corpus} PATH for the real one")
     if options[corpus] and mini:
         raise InputError(f"give either --mini true or --{corpus}, not both")
-    if mini and not (MINI_CORPORA / f"{corpus}.py").exists():
+    if mini and not has_mini(corpus):
         raise InputError(
             f"--mini true: {corpus} has no small one: give --{corpus} PATH"
         )

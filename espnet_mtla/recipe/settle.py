@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.recipe.declared import Recipe, declare
+from espnet_mtla.recipe.declared import Recipe, declare, has_mini
 from espnet_mtla.recipe.names import Names
 from espnet_mtla.recipe.options import HelpAsked, Options
 from espnet_mtla.recipe.settings import check, settle_machine
@@ -84,7 +84,8 @@ def main(argv: Sequence[str]) -> None:
     try:
         names = settled(recipe, argv[split + 1 :], started_in, os.environ)
     except HelpAsked:
-        print(f"Usage: run.sh --mini true | --{recipe.corpus} PATH [--name value ...]")
+        small = "--mini true | " if has_mini(recipe.corpus) else ""
+        print(f"Usage: run.sh {small}--{recipe.corpus} PATH [--name value ...]")
         print(
             f"Folders are relative to {os.getcwd()}; paths of what is there already, "
             "also to where you are."

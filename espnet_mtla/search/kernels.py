@@ -7,7 +7,11 @@ from espnet_mtla.attention.fused import attend_latent, attends, write
 from espnet_mtla.attention.hyper import HyperNetwork
 from espnet_mtla.attention.latent import LatentAttention
 from espnet_mtla.attention.step import Step
+from espnet_mtla.attention.temporal import TemporalLatentAttention
 from espnet_mtla.search.tree import replaced
+
+FORMS = (LatentAttention, TemporalLatentAttention)
+"""What the kernels compute: a subclass of these may compute something else."""
 
 
 class FusedAttention(torch.nn.Module):
@@ -53,7 +57,7 @@ def fuse[M: torch.nn.Module](model: M, n_chunks: int) -> M:
     """
 
     def fused(part: torch.nn.Module) -> torch.nn.Module:
-        if isinstance(part, LatentAttention):
+        if isinstance(part, FORMS) and type(part) in FORMS:
             return FusedAttention(part, n_chunks)
         return part
 

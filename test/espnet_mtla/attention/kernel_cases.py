@@ -141,6 +141,16 @@ def steps(options, stride, dtype, attends, monkeypatch):
     return torch.stack(got, 1).cpu(), torch.stack(want)
 
 
+def test_what_computes_something_else_is_not_fused():
+    from espnet_mtla.search.kernels import fuse
+
+    class Other(LatentAttention):
+        """One that a user derived."""
+
+    attention = Other(36, attention_heads=3)
+    assert fuse(attention, 20) is attention
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("gather", [False, True])
 def test_tails_are_copied_as_far_as_they_are_used(groups, gather):

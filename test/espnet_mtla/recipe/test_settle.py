@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.declared import declare
 from espnet_mtla.recipe.folders import readable, short_enough, tidy
 from espnet_mtla.recipe.settle import settled, variables
+from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = ROOT / "egs2/librispeech/asr1"
@@ -182,3 +184,61 @@ def test_needs_nothing_that_is_installed():
         ROOT / "espnet_mtla/task.py",
     ]:
         ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+RECIPE_LINE = ["recipe", "asr", "ami", "ami"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "does not begin with 'recipe TASK CORPUS FOLDER'"),
+        ([["default", "nbpe", "3"]], "does not begin with 'recipe"),
+        ([["recipe", "asr", "ami"]], "'recipe asr ami': TASK CORPUS FOLDER"),
+        ([["recipe", "ars", "ami", "x"]], r"no task 'ars' \(did you mean 'asr'\?\)"),
+        ([RECIPE_LINE, ["default", "nbpe"]], r"'default nbpe': NAME VALUE \[SMALL\]"),
+        ([RECIPE_LINE, ["default", "nbpe", *"123"]], "NAME VALUE"),
+        ([RECIPE_LINE, ["units"]], "'units ': FOLDER"),
+        ([RECIPE_LINE, ["option", "x", "strin", "a", "b"]], "--x: no kind 'strin'"),
+    ],
+)
+def test_a_recipe_s_mistakes_are_its_lines(lines, said):
+    with pytest.raises(InputError, match=said):
+        declare(lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("default nbpe fourty", "--nbpe is .* not 'fourty' .this recipe's default"),
+        ("default bpemode unigrm", "--bpemode is unigram or bpe or char, not 'unigrm'"),
+        ("default train_set ''", "--train_set: give one, this recipe has no default"),
+        ("reader --x {tgt_lng}", "names an option in braces that is none, 'tgt_lng'"),
+    ],
+)
+def test_a_recipe_s_defaults_are_checked(line, said):
+    recipe = declare([shlex.split(each) for each in [*LINES, line]])
+    with pytest.raises(InputError, match=said):
+        settled(recipe, ["--librispeech", "/"], "/", {"PATH": ""})
+
+
+def test_each_variant_has_its_configuration():
+    there = {path.stem for path in (ROOT / "conf/decoder").glob("*.yaml")}
+    assert there == set(VARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--expdir", ""], "--expdir: name a folder"),
+        (["--asr_tag", "../x"], "--asr_tag ../x: a name has no /"),
+    ],
+)
+def test_folders_have_names(given, said):
+    with pytest.raises(InputError, match=said):
+        names("--mini", "true", *given)
+
+
+def test_braces_of_a_user_are_letters():
+    made = names("--mini", "true", "--datadir", "{nbpe}/{datadir}")
+    assert made.units == {"text": "{nbpe}/{datadir}/token_list/bpe_unigram150"}
