@@ -95,7 +95,7 @@ def test_a_default_of_what_is_no_option_is_refused():
         InputError, match="sets a default for --side, which is no option"
     ):
         declare(said)
-    with pytest.raises(InputError, match="no such task: tts"):
+    with pytest.raises(InputError, match="no task 'tts'; there are: asr st"):
         declare([["recipe", "tts", "must_c", "MUSTC"]])
 
 
@@ -217,7 +217,8 @@ def test_a_recipe_s_mistakes_are_its_lines(lines, said):
     ],
 )
 def test_a_recipe_s_defaults_are_checked(line, said):
-    recipe = declare([shlex.split(each) for each in [*LINES, line]])
+    lines = [each.split(None, 4) for each in LINES]
+    recipe = declare([*lines, shlex.split(line)])
     with pytest.raises(InputError, match=said):
         settled(recipe, ["--librispeech", "/"], "/", {"PATH": ""})
 
