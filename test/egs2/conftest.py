@@ -1,12 +1,12 @@
-"""Recipes run with a fake Python, and small real runs.
+"""Plans of recipes, their units done by commands that only write, and real runs.
 
-The fake writes down the commands it is given and makes the files that the real
-commands make, so what is tested is what the shell decides: which commands run,
-in which order, with which arguments, and what a rerun does.
+What a recipe decides is in the plan that its run.sh hands over. So a plan is read here, and
+what a rerun does again is found out in this process, without a command of the package.
 """
 
+import hashlib
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -15,175 +15,174 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet_mtla.recipe import run as run_module
+from espnet_mtla.recipe import unit as unit_module
+from espnet_mtla.recipe.run import SETTING, Run, entries
+from espnet_mtla.recipe.unit import Unit
 from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FAKE_PYTHON = r"""#!/usr/bin/env bash
-if [[ $1 == -c || $2 == espnet_mtla.recipe.* ]]; then exec "$REAL_PYTHON" "$@"; fi
-command=${2#espnet_mtla.bin.}
-shift 2
-if [[ $command == check_recipe ]]; then # before all stages, and no part of them
-  echo "$*" >"$CALLS.check"
-  printf '%s\0' "$@" >"$CALLS.check0"
-  if [[ "$*" == *temporal_strid=* ]]; then echo "error: no option 'temporal_strid'" >&2 && exit 1; fi
-  exit
-fi
-echo "$command $*" >>"$CALLS" # in one piece: several runs write
-if [[ -e $FAULTS/$command ]]; then
-  . "$FAULTS/$command"
-fi
-# what a command makes is another when its options or its inputs are, but for processes and devices
-made_of=$(
-  while (($#)); do
-    case $1 in --out | --output_dir | --nj | --ngpu | --multiprocessing_distributed | --gpu_inference) shift ;; *)
-      echo "$1"
-      if [[ -f ${1%%,*} ]]; then cat "${1%%,*}"; elif [[ -f $1/wav.scp ]]; then cat "$1"/[!.]*; elif [[ -f $1/made ]]; then cat "$1/made"; fi ;;
-    esac
-    shift
-  done 2>/dev/null | cksum
-)
-out=''
-while (($#)); do
-  case $1 in --out | --output_dir) out=$2 ;; --tgt_lang) tgt_lang=$2 ;; esac
-  shift
-done
-if [[ -z $out ]]; then exit; fi
-mkdir -p "$(dirname "$out")"
-touch_all() { local f; for f in "$@"; do mkdir -p "$(dirname "$f")"; echo "$command $made_of" >"$f"; done; }
-case $command in
-  make_mini) touch_all "$out/made" ;;
-  prepare_must_c) touch_all "$out"/{train,dev,tst-COMMON,tst-HE}."en-$tgt_lang"/{wav.scp,text.tc."$tgt_lang",text.lc.rm.en} ;;
-  prepare_librispeech) touch_all "$out"/{train_960,train_clean_100,dev,{dev,test}_{clean,other}}/{wav.scp,text} ;;
-  prepare_slurp) touch_all "$out"/{train,devel,test}/wav.scp ;;
-  prepare_ami) touch_all "$out"/ihm_{train,dev,eval}/wav.scp ;;
-  prepare_xsum) touch_all "$out"/{train,validation,test}/{text,src_text} ;;
-  cut_text) touch_all "$out"/{text,src_text}{,_shape} ;;
-  perturb_speed) touch_all "$out"/{wav.scp,text} ;;
-  format_wav_scp | filter_data) touch_all "$out"/{wav.scp,utt2num_samples,text,text.entities,text.tc.{de,fr,ja,zh},text.lc.rm.en} ;;
-  tokens) touch_all "$out"/{tokens.txt,bpe.model} ;;
-  *_train)
-    touch_all "$out"/{config.yaml,valid.acc.ave.pth,valid.loss.{ave,best}.pth}
-    echo trained >>"$out/checkpoint.pth"
-    ;;
-  lm_stats) touch_all "$out"/{text,text_shape.bpe} ;;
-  lm_perplexity) touch_all "$out/ppl" && echo 3.25 >"$out/ppl" ;;
-  *_inference) touch_all "$out"/{text,efficiency.json} && echo $$ >>"$out/efficiency.json" ;;
-  score_*) touch_all "$out/result.json" && echo "$out $$" >"$out/result.json" ;;
-  compare) echo '|model|BLEU|' >"$out" ;;
-  *) echo "error: no command $command"; exit 1 ;;
-esac
+PYTHON = """#!/bin/sh
+if [ "$2" = espnet_mtla.recipe.run ]; then exec cat >"$PLAN"; fi
+exec {} "$@"
 """
+"""A Python that keeps the plan in the place of doing it."""
 
 
-class Recipe:
-    """A copy of a recipe with configurations of its own."""
+class Plan:
+    """What a run.sh hands over to espnet_mtla.recipe.run."""
 
-    # The commands of must_c/st1.
-    PIPELINE = (
-        ["make_mini", "prepare_must_c"]
-        + ["format_wav_scp"] * 4
-        + ["filter_data"] * 2
-        + ["tokens"] * 2
-        + ["st_train"]
-        + ["st_inference"] * 2
-        + ["score_st"] * 2
-        + ["compare"]
-    )
+    def __init__(self, plan: bytes):
+        self.start, *self.rest = entries(plan)
+        self.units = [Unit(words) for what, *words in self.rest if what == "unit"]
+        self.notes = [tuple(words) for what, *words in self.rest if what == "note"]
+        self.redo_from, self.dry_run = self.start[3:5]
+        self.checked = self.start[5:]
+        self.calls = [" ".join(c) for unit in self.units for c in unit.commands]
+        self.commands = [call.split()[0] for call in self.calls]
 
-    def __init__(self, tmp: Path, name: str = "must_c/st1"):
-        self.root = tmp / "clone"
-        self.dir = self.root / "egs2" / name
-        shutil.copytree(ROOT / "egs2/TEMPLATE", self.root / "egs2/TEMPLATE")
-        (self.root / "espnet_mtla").symlink_to(ROOT / "espnet_mtla")
-        self.dir.mkdir(parents=True)
-        for script in (ROOT / "egs2" / name).glob("*.sh"):
-            shutil.copy(script, self.dir)
-        confs = [*ROOT.glob("egs2/*/*/conf/*.yaml"), *ROOT.glob("conf/**/*.yaml")]
-        for path in confs:
-            copy = self.root / path.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text("max_epoch: 1\n")
-        decoders = self.root / "conf/decoder"
-        for variant in VARIANTS:
-            (decoders / f"{variant}.yaml").write_text(f"decoder: {variant}\n")
-        self.python = tmp / "bin/python"
-        self.python.parent.mkdir()
-        self.python.write_text(FAKE_PYTHON)
-        self.python.chmod(0o755)
-        # Nobody's GPU takes part.
-        smi = tmp / "bin/nvidia-smi"
-        smi.write_text("#!/bin/sh\nexit 1\n")
-        smi.chmod(0o755)
-        self.faults = tmp / "faults"
-        self.faults.mkdir()
-        self.calls_file = tmp / "calls"
-        self.env = {k: v for k, v in os.environ.items() if k != "ESPNET_MTLA_VENV"}
-        self.env.update(
-            PATH=f"{tmp}/bin:{os.environ['PATH']}",
-            REAL_PYTHON=sys.executable,
-            CALLS=str(self.calls_file),
-            FAULTS=str(self.faults),
-        )
-
-    def run(self, *options, python=True, cwd=None, mini=True):
-        """The finished process; `self.calls` then holds the commands it ran."""
-        self.calls_file.write_text("")
-        return subprocess.run(
-            [self.dir / "run.sh", *self.options(*options, python=python, mini=mini)],
-            env=self.env,
-            cwd=cwd,
-            check=False,
-            text=True,
-            capture_output=True,
-            timeout=300,
-        )
-
-    def start(self, *options):
-        """A run that is not waited for."""
-        return subprocess.Popen(
-            [self.dir / "run.sh", *self.options(*options)],
-            env=self.env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def options(self, *options, python=True, mini=True):
-        first = ["--mini", "true"] if mini else []
-        return first + (["--python", self.python] if python else []) + list(options)
-
-    def ok(self, *options, **how):
-        done = self.run(*options, **how)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    def refused(self, *options, **how):
-        """The one line with which these options are refused, before any work."""
-        done = self.run(*options, **how)
-        assert done.returncode != 0 and done.stdout == "" and self.calls == []
-        (line,) = done.stderr.splitlines()
-        return line
-
-    @property
-    def calls(self):
-        return self.calls_file.read_text().splitlines()
-
-    @property
-    def commands(self):
-        return [call.split()[0] for call in self.calls]
-
-    @property
-    def checked(self):
-        """The arguments of the last check before the stages."""
-        return Path(f"{self.calls_file}.check").read_text().strip()
-
-    def rest(self, command):
-        """The pipeline from a command on."""
-        return self.PIPELINE[self.PIPELINE.index(command) :]
+    def unit(self, name):
+        (found,) = [unit for unit in self.units if unit.name == name]
+        return found
 
     def call(self, command, nth=0):
         return [c for c in self.calls if c.split()[0] == command][nth]
+
+
+class Planner:
+    """Has recipes plan, each with its options once."""
+
+    def __init__(self, tmp: Path):
+        self.file, self.python, self.found = tmp / "plan", tmp / "python", {}
+        self.python.write_text(PYTHON.format(sys.executable))
+        # Nobody's GPU takes part.
+        (tmp / "nvidia-smi").write_text("#!/bin/sh\nexit 1\n")
+        for path in (self.python, tmp / "nvidia-smi"):
+            path.chmod(0o755)
+        path = f"{tmp}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.env = {**os.environ, "PATH": path, "PLAN": str(self.file)}
+
+    def recipe(self, name):
+        return ROOT / "egs2" / name
+
+    def run(self, name, *options, **how):
+        """The finished run.sh."""
+        self.file.unlink(missing_ok=True)
+        words = [self.recipe(name) / "run.sh", "--python", self.python, *options]
+        how = {"env": self.env, "text": True, "capture_output": True} | how
+        return subprocess.run(words, check=False, timeout=300, **how)
+
+    def __call__(self, name, *options, mini=True, cwd=None):
+        options = (*(("--mini", "true") if mini else ()), *options)
+        key = name, options, cwd
+        if key not in self.found:
+            done = self.run(name, *options, cwd=cwd)
+            assert done.returncode == 0, done.stdout + done.stderr
+            self.found[key] = Plan(self.file.read_bytes())
+        return self.found[key]
+
+
+@pytest.fixture(scope="session")
+def plan(tmp_path_factory):
+    """A function of a recipe's name and options (and ``mini``, ``cwd``): its plan."""
+    return Planner(tmp_path_factory.mktemp("plan"))
+
+
+TEXTS = ("text", "text.entities", "text.tc.de", "text.tc.fr", "text.lc.rm.en")
+CUT = ("text", "src_text_shape", "text_shape")
+BESIDE = {
+    "wav.scp": (*TEXTS, "utt2num_samples"),
+    "src_text": CUT,
+    "config.yaml": ("valid.acc.ave.pth", "valid.loss.ave.pth", "valid.loss.best.pth"),
+}
+"""What comes with a file that a unit makes."""
+NO_MATTER = ("--out", "--output_dir", "--nj", "--ngpu", "--multiprocessing_distributed")
+"""Options on which it does not depend what a command writes."""
+
+
+class Work:
+    """A recipe whose units are done, by commands that only write.
+
+    What is in their files follows from the command and from what it is told to read; what
+    stages 12 and 13 measure is another each time.
+    """
+
+    def __init__(self, tmp: Path, name: str, plan: Planner):
+        self.name, self.plan, self.did = name, plan, []
+        self.dir = tmp / "clone/egs2" / name
+        self.dir.mkdir(parents=True)
+        for path in [*ROOT.glob("egs2/*/*/conf/*.yaml"), *ROOT.glob("conf/**/*.yaml")]:
+            copy = tmp / "clone" / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text("max_epoch: 1\n")
+        for variant in VARIANTS:
+            fragment = tmp / f"clone/conf/decoder/{variant}.yaml"
+            fragment.write_text(f"decoder: {variant}\n")
+
+    def __call__(self, *options, mini=True):
+        """The commands that were run, with these options."""
+        plan = self.plan(self.name, *options, mini=mini)
+        self.did, self.run = [], Run(plan.start)
+        for entry in plan.rest:
+            self.run.do(*entry)
+        return [call.split()[0] for call in self.did]
+
+    def command(self, words, **_):
+        """Note down a command of the unit that is at work, in the place of ``Child``."""
+        words = [words[2].removeprefix("espnet_mtla.bin."), *words[3:]]
+        self.did.append(" ".join(words))
+        for name in self.run.unit.makes:
+            self._write(Path(name), words)
+        return self
+
+    def wait(self):
+        return 0
+
+    def _write(self, path, words):
+        made = hashlib.sha256()
+        all_words = [word for command in self.run.unit.commands for word in command]
+        if words[0].endswith("inference") or words[0].startswith("score"):
+            made.update(os.urandom(8))
+        for option, word in zip(["", *all_words], all_words, strict=False):
+            if option not in NO_MATTER and word not in NO_MATTER:
+                made.update(word.encode())
+                place = Path(re.split("[,:]", word)[0])
+                inside = [place] if place.is_file() else sorted(place.glob("[!.]*"))
+                made.update(b"".join(p.read_bytes() for p in inside if p.is_file()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for name in (path.name, *BESIDE.get(path.name, ())):
+            (path.parent / name).write_text(made.hexdigest())
+        if words[0].endswith("_train"):
+            with open(path.parent / "checkpoint.pth", "a") as checkpoint:
+                checkpoint.write("trained\n")
+
+    def kept(self):
+        """Trainings that were put aside."""
+        return list(self.dir.glob("exp/mini/.old/*"))
+
+
+@pytest.fixture
+def work(tmp_path, plan, monkeypatch):
+    """A function of a recipe's name: its :class:`Work`."""
+
+    def working(name):
+        work = Work(tmp_path, name, plan)
+        monkeypatch.chdir(work.dir)
+        for module in (run_module, unit_module):
+            monkeypatch.setattr(module, "Child", work.command)
+        for variable in (*SETTING, "OMP_NUM_THREADS"):  # which Run sets
+            monkeypatch.setenv(variable, "1")
+        return work
+
+    return working
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A folder in the place of a real corpus."""
+    (tmp_path / "corpus").mkdir()
+    return str(tmp_path / "corpus")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -195,31 +194,6 @@ def interruptible():
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session")
-def recipe_class():
-    return Recipe
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    return Recipe(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def all_done(tmp_path_factory):
-    recipe = Recipe(tmp_path_factory.mktemp("done"))
-    recipe.ok()
-    return recipe.root
-
-
-@pytest.fixture
-def finished(all_done, recipe):
-    """A recipe all of whose stages were run before."""
-    shutil.rmtree(recipe.root)
-    shutil.copytree(all_done, recipe.root)
-    return recipe
 
 
 class RealRun:

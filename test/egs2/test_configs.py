@@ -1,5 +1,6 @@
 """Each recipe's training configurations, as ESPnet and our decoders take them."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,20 @@ def test_every_configuration_says_the_command_that_runs_it(path):
     first = path.read_text("utf-8").splitlines()
     assert any("run.sh" in line for line in first if line.startswith("#"))
     assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "millions"),
+    [("train_lm_transformer.yaml", 5000, 53.7), ("mini/train_lm_mini.yaml", 150, 0.3)],
+)
+def test_the_language_model_is_built(name, units, millions):
+    from espnet_mtla.compat import task_class
+
+    given = yaml.safe_load((ROOT / "conf" / name).read_text("utf-8"))
+    known = task_class("lm").get_default_config()
+    assert given.keys() <= known.keys()
+    conf = known | given | {"token_list": [f"t{i}" for i in range(units)]}
+    with torch.device("meta"):
+        model = task_class("lm").build_model(argparse.Namespace(**conf))
+    size = sum(p.numel() for p in model.parameters()) / 1e6
+    assert size == pytest.approx(millions, abs=0.05)

@@ -71,7 +71,12 @@ def test_a_language_whose_tokeniser_is_missing_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("option", "good", "bad", "words"),
     [
-        ("train", "--max_epoch 3", "--max_epok 3", "--st_args: .*--max_epok .*'max_epoch'"),
+        (
+            "train",
+            "--max_epoch 3",
+            "--max_epok 3",
+            "--st_args: .*--max_epok .*'max_epoch'",
+        ),
         ("train", "--accum_grad 2", "--max_epoch x", "--st_args: .*max_epoch.*'x'"),
         (
             "inference",
