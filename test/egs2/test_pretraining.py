@@ -62,19 +62,9 @@ def test_all_options_of_the_data_reach_the_recogniser(st):
     assert planned.call("tokens", 2).endswith(units)
 
 
-def test_variants_share_one_recogniser(st):
-    ours, theirs = st().unit("10"), st("--decoder", "mha").unit("10")
-    assert ours.commands == theirs.commands and ours.log == theirs.log
-
-
 def test_the_real_corpus_with_the_papers_encoder(st, corpus, tmp_path):
     planned = st("--must_c", "corpus", "--paper", "true", mini=False, cwd=tmp_path)
     assert planned.commands.count("prepare_must_c") == 1
     asr = planned.call("asr_train")
     assert "--config ../asr1/conf/train_asr.yaml " in asr
     assert "--output_dir exp/asr_pretraining " in asr
-
-
-def test_the_paper_s_experiment_has_it(plan, corpus):
-    paper = plan("must_c/st1", "--must_c", corpus, "--paper", "true", mini=False)
-    assert "10" in [unit.name for unit in paper.units]

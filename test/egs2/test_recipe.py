@@ -7,6 +7,7 @@ import pytest
 EXP = "exp/mini/st_train_st_mini_mtla"
 DECODING = f"{EXP}/decode_st_mini_st_model_valid.acc.ave"
 SETS = ("train", "dev", "tst-COMMON", "tst-HE")
+SIZES = "--num_train 4000 --num_dev 150 --num_test 200"
 
 
 @pytest.fixture
@@ -27,62 +28,54 @@ def test_all_stages_in_order_with_their_arguments(st):
         ("9", "n-gram language model: not used by this recipe"),
         ("10", "statistics: not used by this recipe"),
     ]
-    units = "data/mini/en-de_token_list"
-    tgt = f"{units}/tgt_bpe_unigram300_tc_de"
-    src = f"{units}/src_bpe_unigram300_lc.rm_en"
-    train, dev = "dump/mini/raw/train.en-de", "dump/mini/raw/dev.en-de"
-    corpus = "data/mini/downloads/MUSTC_v1.0"
-    mini = f"make_mini --corpus must_c --out {corpus} --num_train 4000 --num_dev 150"
-    expected = [f"{mini} --num_test 200 --seed 1 --nj 3"]
-    expected.append(f"prepare_must_c --corpus {corpus} --tgt_lang de --out data/mini")
-    outs = [f"org/{s}" for s in sets[:2]] + sets[2:]
-    expected += [
-        f"format_wav_scp --data data/mini/{s} --out dump/mini/raw/{out}"
-        " --fs 16000 --audio_format flac --nj 3"
-        for s, out in zip(sets, outs, strict=True)
-    ]
-    expected += [
-        f"filter_data --data dump/mini/raw/org/{s} --out dump/mini/raw/{s}"
-        " --min_wav_duration 0.1 --max_wav_duration 30"
-        for s in sets[:2]
-    ]
-    expected += [
-        f"tokens --text {train}/{text} --nbpe 300 --bpemode unigram --out {out}"
-        for text, out in (("text.tc.de", tgt), ("text.lc.rm.en", src))
-    ]
-    expected.append(
-        " ".join(
-            [
-                "st_train --config conf/train_st_mini.yaml --config ../../../conf/decoder/mtla.yaml",
-                f"--token_list {tgt}/tokens.txt --bpemodel {tgt}/bpe.model --token_type bpe",
-                f"--src_token_list {src}/tokens.txt --src_bpemodel {src}/bpe.model",
-                "--src_token_type bpe",
-            ]
-            + [
-                f"--{part}_data_path_and_name_and_type {data}/wav.scp,speech,sound"
-                f" --{part}_shape_file {data}/utt2num_samples"
-                f" --{part}_data_path_and_name_and_type {data}/text.tc.de,text,text"
-                f" --{part}_data_path_and_name_and_type {data}/text.lc.rm.en,src_text,text"
-                for part, data in (("train", train), ("valid", dev))
-            ]
-            + ["--normalize utterance_mvn --frontend_conf fs=16000"]
-            + [f"--output_dir {EXP} --seed 1 --resume true --ngpu 0"]
-        )
+    tgt, src = (
+        f"data/mini/en-de_token_list/{units}"
+        for units in ("tgt_bpe_unigram300_tc_de", "src_bpe_unigram300_lc.rm_en")
     )
-    expected += [
-        "st_inference --config conf/decode_st_mini.yaml --ngpu 0"
-        f" --data_path_and_name_and_type dump/mini/raw/{s}/wav.scp,speech,sound"
-        f" --st_train_config {EXP}/config.yaml --st_model_file {EXP}/valid.acc.ave.pth"
-        f" --output_dir {DECODING}/{s}"
-        for s in sets[2:]
+    raw, corpus = "dump/mini/raw", "data/mini/downloads/MUSTC_v1.0"
+    speech = "--{0}_data_path_and_name_and_type {1}/wav.scp,speech,sound"
+    speech += " --{0}_shape_file {1}/utt2num_samples"
+    speech += " --{0}_data_path_and_name_and_type {1}/text.tc.de,text,text"
+    speech += " --{0}_data_path_and_name_and_type {1}/text.lc.rm.en,src_text,text"
+    assert planned.calls == [
+        f"make_mini --corpus must_c --out {corpus} {SIZES} --seed 1 --nj 3",
+        f"prepare_must_c --corpus {corpus} --tgt_lang de --out data/mini",
+        *(
+            f"format_wav_scp --data data/mini/{s} --out {raw}/{out}{s} --fs 16000"
+            " --audio_format flac --nj 3"
+            for s, out in zip(sets, ("org/", "org/", "", ""), strict=True)
+        ),
+        *(
+            f"filter_data --data {raw}/org/{s} --out {raw}/{s} --min_wav_duration 0.1"
+            " --max_wav_duration 30"
+            for s in sets[:2]
+        ),
+        *(
+            f"tokens --text {raw}/train.en-de/{text} --nbpe 300 --bpemode unigram --out {out}"
+            for text, out in (("text.tc.de", tgt), ("text.lc.rm.en", src))
+        ),
+        (
+            "st_train --config conf/train_st_mini.yaml --config ../../../conf/decoder/mtla.yaml"
+            f" --token_list {tgt}/tokens.txt --bpemodel {tgt}/bpe.model --token_type bpe"
+            f" --src_token_list {src}/tokens.txt --src_bpemodel {src}/bpe.model"
+            f" --src_token_type bpe {speech.format('train', f'{raw}/train.en-de')}"
+            f" {speech.format('valid', f'{raw}/dev.en-de')} --normalize utterance_mvn"
+            f" --frontend_conf fs=16000 --output_dir {EXP} --seed 1 --resume true --ngpu 0"
+        ),
+        *(
+            "st_inference --config conf/decode_st_mini.yaml --ngpu 0"
+            f" --data_path_and_name_and_type {raw}/{s}/wav.scp,speech,sound"
+            f" --st_train_config {EXP}/config.yaml"
+            f" --st_model_file {EXP}/valid.acc.ave.pth --output_dir {DECODING}/{s}"
+            for s in sets[2:]
+        ),
+        *(
+            f"score_st --ref {raw}/{s}/text.tc.de --hyp {DECODING}/{s}/text"
+            f" --tgt_lang de --out {DECODING}/{s}/score_bleu"
+            for s in sets[2:]
+        ),
+        "compare exp/mini --corpus must_c --out exp/mini/RESULTS.md",
     ]
-    expected += [
-        f"score_st --ref dump/mini/raw/{s}/text.tc.de --hyp {DECODING}/{s}/text"
-        f" --tgt_lang de --out {DECODING}/{s}/score_bleu"
-        for s in sets[2:]
-    ]
-    expected.append("compare exp/mini --corpus must_c --out exp/mini/RESULTS.md")
-    assert planned.calls == expected
 
 
 def test_where_logs_lie_and_what_is_shown(st, plan):

@@ -120,18 +120,6 @@ def test_a_run_under_nohup_outlives_its_terminal(run):
     assert run.calls == ["make_mini", "prepare_must_c"]
 
 
-def test_a_failing_command_is_the_last_line(run):
-    run.does("make_mini", "echo 'error: no room' >&2; exit 3")
-    status, err, out = run()
-    assert status == 1 and run.calls == ["check_recipe", "make_mini"]
-    log = run.tmp / "data/logs/stage_1.de.log"
-    said = f"run.sh: stage 1 (data preparation) failed: error: no room; see {log}\n"
-    assert err == said
-    assert out == f"stage 1: data preparation ... (log: {log})\n"
-    first = log.read_text().splitlines()[0]
-    assert first.startswith(f"# {run.python} -m espnet_mtla.bin.make_mini --corpus")
-
-
 def test_what_it_refuses_is_one_line_before_any_work(run):
     def refused(*options):
         status, err, out = run(*options)

@@ -6,28 +6,19 @@ DECODING = "decode_slu_mini_slu_model_valid.acc.ave"
 
 def test_from_corpus_to_intent_accuracy(plan):
     planned = plan("slurp/slu1")
-    assert planned.commands == (
-        ["make_mini", "prepare_slurp"]
-        + ["format_wav_scp"] * 3
-        + ["filter_data"] * 2
-        + ["tokens", "slu_train", "slu_inference", "score_slu", "compare"]
-    )
-    assert planned.call("prepare_slurp") == (
-        "prepare_slurp --corpus data/mini/downloads/slurp --out data/mini"
-    )
-    units = "data/mini/token_list/bpe_unigram150"
-    train = planned.call("slu_train")
-    assert f"--token_list {units}/tokens.txt --bpemodel {units}/bpe.model" in train
-    assert "dump/mini/raw/train/text,text,text" in train
-    assert f"--output_dir {EXP} " in train
-    decode = planned.call("slu_inference")
-    assert f"--slu_train_config {EXP}/config.yaml --slu_model_file {EXP}/" in decode
-    out = f"{EXP}/{DECODING}/test"
-    assert planned.call("score_slu") == (
-        f"score_slu --ref dump/mini/raw/test/text --hyp {out}/text"
-        f" --out {out}/score_slu"
-    )
-    assert "--corpus slurp --out " in planned.call("compare")
+    stages = [unit.number for unit in planned.units]
+    assert stages == ["1", "3", "3", "3", "4", "4", "5", "11", "12", "13", "13"]
+    units, out = "data/mini/token_list/bpe_unigram150", f"{EXP}/{DECODING}/test"
+    for words in (
+        "prepare_slurp --corpus data/mini/downloads/slurp --out data/mini",
+        f"--token_list {units}/tokens.txt --bpemodel {units}/bpe.model --token_type bpe",
+        "dump/mini/raw/train/text,text,text",
+        f"--output_dir {EXP} --seed 1",
+        f"--slu_train_config {EXP}/config.yaml --slu_model_file {EXP}/valid.acc.ave.pth",
+        f"score_slu --ref dump/mini/raw/test/text --hyp {out}/text --out {out}/score_slu",
+        "compare exp/mini --corpus slurp --out ",
+    ):
+        assert any(words in call for call in planned.calls)
 
 
 def test_entities_are_another_target(plan):

@@ -66,20 +66,6 @@ def test_a_signal_to_us_ends_it(whole, number):
         sleep.kill()
 
 
-def test_what_is_ignored_stays_so():
-    """As by nohup."""
-    script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script + SLEEPS.format(True).replace("60", "1")],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    process.stdout.readline()
-    process.send_signal(signal.SIGHUP)
-    assert process.communicate(timeout=20)[0] == "ended with 0\n"
-
-
 def test_a_signal_while_it_starts_ends_it(monkeypatch):
     child = Child(["sleep", "60"])
     assert Child.starting
