@@ -69,8 +69,9 @@ plan() {
     for text in "${vocabularies[@]}"; do
       if ((!${#speech[@]})); then break; fi # stage 5 comes next
       files_of "$text" "$datadir/$unperturbed"
-      unit "1.units_of_$text" "whether there are so many units of $text" "$datadir" @reads "${files[@]}" \
-        @runs tokens --text "${files[@]}" --nbpe "${nbpe[$text]}" --bpemode "${opt[bpemode]}"
+      unit "$prepared.${units[$text]##*/}" "whether there are so many units of $text" "$datadir" @reads "${files[@]}" \
+        @runs tokens --text "${files[@]}" --nbpe "${nbpe[$text]}" --bpemode "${opt[bpemode]}" \
+        ${normalization[$text]:+--normalization "${normalization[$text]}"}
     done
   fi
 

@@ -193,8 +193,8 @@ def check_numbers(args: argparse.Namespace, conf: Mapping) -> None:
     where = origin([args.inference_config], "inference_args", words)
     limits.check_decoding(args.task, decoding, training, where)
     if args.asr_config:
-        conf = merged_config([args.asr_config])
-        check_training(conf, origin([args.asr_config], "", []))
+        conf = merged_config(args.asr_config)
+        check_training(conf, origin(args.asr_config, "", []))
         check_frontend(conf)
     if args.lm_config:
         words = args.lm_args.split()
@@ -221,7 +221,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--inference_config", required=True, help="YAML of decoding")
     parser.add_argument("--train_args", default="", help="further options of training")
     parser.add_argument("--inference_args", default="", help="and of decoding")
-    parser.add_argument("--asr_config", help="YAML of the recogniser's training")
+    parser.add_argument(
+        "--asr_config", action="append", help="YAML of the recogniser's training"
+    )
     parser.add_argument("--lm_config", help="YAML of the language model's training")
     parser.add_argument("--lm_args", default="", help="and further options of it")
     parser.add_argument(
@@ -245,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.build:
         build(args.task, overlaid(conf, args.train_args.split()), args.config)
         if args.asr_config:
-            build("asr", merged_config([args.asr_config]), [args.asr_config])
+            build("asr", merged_config(args.asr_config), args.asr_config)
     if args.lm_args:
         from espnet_mtla import compat
 

@@ -261,6 +261,7 @@ class Names:
             self.check_args += ["--tgt_lang", options["tgt_lang"]]
         if self.pretraining and wanted(options, 11):
             self.check_args += ["--asr_config", options["asr_config"]]
+            self.check_args += ["--asr_config", "../../../conf/decoder/mtla.yaml"]
         self.check_args += [
             f"--train_args={options[f'{task}_args']}",
             *("--inference_config", options["inference_config"]),
@@ -269,7 +270,7 @@ class Names:
         if options.is_true("use_lm"):
             self.check_args += ["--lm_config", options["lm_config"]]
             self.check_args += [f"--lm_args={options['lm_args']}"]
+        self.check_args += self.decoder_conf
         # seconds that a run with a finished or begun training need not wait
         if wanted(options, 11) and not Path(self.experiment, "config.yaml").exists():
             self.check_args += ["--build"]
-        self.check_args += self.decoder_conf

@@ -120,7 +120,7 @@ class Reproduction:
         """
         if not any(word.startswith("--python") for word in self.run_args):
             install = self.egs2.parent / "tools/install.sh"
-            if Child([install], stdout=subprocess.DEVNULL).wait():
+            if install.exists() and Child([install], stdout=subprocess.DEVNULL).wait():
                 raise InputError("the Python environment could not be made, see above")
         for recipe in self.recipes:
             for decoder in self.decoders:

@@ -1,132 +1,95 @@
-"""What the driver does for speech recognition (see conftest.py)."""
-
-import pytest
+"""What the recipes of speech recognition are planned to run (see conftest.py)."""
 
 EXP = "exp/mini/asr_train_asr_mini_mtla"
 DECODING = f"{EXP}/decode_asr_mini_asr_model_valid.acc.ave"
 
 
-@pytest.fixture
-def librispeech(recipe_class, tmp_path):
-    return recipe_class(tmp_path, "librispeech/asr1")
+def test_one_text_from_corpus_to_wer(plan):
+    planned = plan("librispeech/asr1", "--ngpu", "0")
+    stages = [unit.number for unit in planned.units]
+    assert stages == [
+        "1",
+        "3",
+        "3",
+        "3",
+        "3",
+        "4",
+        "4",
+        "5",
+        "11",
+        "12",
+        "12",
+        "13",
+        "13",
+    ]
+    units, raw = "data/mini/token_list/bpe_unigram150", "dump/mini/raw"
+    data = "--{0}_data_path_and_name_and_type {1}/wav.scp,speech,sound"
+    data += " --{0}_shape_file {1}/utt2num_samples"
+    data += " --{0}_data_path_and_name_and_type {1}/text,text,text"
+    hyp = f"{DECODING}/test_clean"
+    for call in (
+        "prepare_librispeech --corpus data/mini/downloads/LibriSpeech --out data/mini",
+        f"tokens --text {raw}/train_clean_100/text --nbpe 150 --bpemode unigram --out {units}",
+        (
+            "asr_train --config ../../../conf/mini/train_asr_mini.yaml"
+            " --config ../../../conf/decoder/mtla.yaml"
+            f" --token_list {units}/tokens.txt --bpemodel {units}/bpe.model --token_type bpe"
+            f" {data.format('train', f'{raw}/train_clean_100')}"
+            f" {data.format('valid', f'{raw}/dev_clean')} --normalize utterance_mvn"
+            f" --frontend_conf fs=16000 --output_dir {EXP} --seed 1 --resume true --ngpu 0"
+        ),
+        (
+            f"score_asr --ref {raw}/test_clean/text --hyp {hyp}/text"
+            f" --bpemodel {units}/bpe.model --out {hyp}/score_wer"
+        ),
+        "compare exp/mini --corpus librispeech --out exp/mini/RESULTS.md",
+    ):
+        assert call in planned.calls
 
 
-def test_one_text_from_corpus_to_wer(librispeech):
-    librispeech.ok("--ngpu", "0")
-    assert librispeech.commands == (
-        ["make_mini", "prepare_librispeech"]
-        + ["format_wav_scp"] * 4
-        + ["filter_data"] * 2
-        + ["tokens", "asr_train"]
-        + ["asr_inference"] * 2
-        + ["score_asr"] * 2
-        + ["compare"]
+def test_the_real_corpus_is_perturbed_in_speed(plan, corpus):
+    planned = plan("librispeech/asr1", "--librispeech", corpus, mini=False)
+    assert planned.calls[0] == f"prepare_librispeech --corpus {corpus} --out data"
+    perturbed = "--factors 0.9 1.0 1.1 --out data/train_960_sp"
+    assert planned.call("perturb_speed") == (
+        f"perturb_speed --data data/train_960 {perturbed}"
     )
-    assert librispeech.call("prepare_librispeech") == (
-        "prepare_librispeech --corpus data/mini/downloads/LibriSpeech --out data/mini"
-    )
-    units = "data/mini/token_list/bpe_unigram150"
-    train, dev = "dump/mini/raw/train_clean_100", "dump/mini/raw/dev_clean"
-    assert librispeech.call("tokens") == (
-        f"tokens --text {train}/text --nbpe 150 --bpemode unigram --out {units}"
-    )
-    assert librispeech.call("asr_train") == " ".join(
-        ["asr_train --config ../../../conf/mini/train_asr_mini.yaml"]
-        + ["--config ../../../conf/decoder/mtla.yaml"]
-        + [f"--token_list {units}/tokens.txt --bpemodel {units}/bpe.model"]
-        + ["--token_type bpe"]
-        + [
-            f"--{part}_data_path_and_name_and_type {data}/wav.scp,speech,sound"
-            f" --{part}_shape_file {data}/utt2num_samples"
-            f" --{part}_data_path_and_name_and_type {data}/text,text,text"
-            for part, data in (("train", train), ("valid", dev))
-        ]
-        + [
-            f"--normalize utterance_mvn --frontend_conf fs=16000 --output_dir {EXP} --seed 1 --resume true"
-        ]
-        + ["--ngpu 0"]
-    )
-    test = "dump/mini/raw/test_clean"
-    assert librispeech.call("score_asr") == (
-        f"score_asr --ref {test}/text --hyp {DECODING}/test_clean/text"
-        f" --bpemodel {units}/bpe.model --out {DECODING}/test_clean/score_wer"
-    )
-    assert librispeech.call("compare") == (
-        "compare exp/mini --corpus librispeech --out exp/mini/RESULTS.md"
-    )
-
-
-def test_the_real_corpus_is_perturbed_in_speed(librispeech, tmp_path):
-    corpus = tmp_path / "LibriSpeech"
-    corpus.mkdir()
-    librispeech.ok("--librispeech", corpus, mini=False)
-    assert librispeech.call("prepare_librispeech") == (
-        f"prepare_librispeech --corpus {corpus} --out data"
-    )
-    assert librispeech.call("perturb_speed") == (
-        "perturb_speed --data data/train_960 --factors 0.9 1.0 1.1"
-        " --out data/train_960_sp"
-    )
-    assert librispeech.call("format_wav_scp").startswith(
-        "format_wav_scp --data data/train_960_sp --out dump/raw/org/train_960_sp --fs"
-    )
-    train = librispeech.call("asr_train")
+    formatted = planned.call("format_wav_scp")
+    assert "--data data/train_960_sp --out dump/raw/org/train_960_sp --fs" in formatted
+    train = planned.call("asr_train")
     assert "dump/raw/train_960_sp/wav.scp" in train and "raw/dev/wav.scp" in train
     assert "--config conf/train_asr_conformer.yaml" in train
 
 
-def test_other_speeds_redo_what_depends_on_them(librispeech):
-    librispeech.ok()
-    librispeech.ok("--speed_perturb_factors", "0.9 1.0", "--stop_stage", "10")
-    assert librispeech.commands == [
-        "perturb_speed",
-        "format_wav_scp",
-        "filter_data",
-        "tokens",
-    ]
-    librispeech.ok("--speed_perturb_factors", "1.0 1.1", "--stop_stage", "3")
-    assert librispeech.commands == ["perturb_speed", "format_wav_scp"]
-    assert librispeech.refused("--speed_perturb_factors", "0.9 fast") == (
-        "run.sh: --speed_perturb_factors: 'fast' is not a number"
-    )
-
-
-def test_the_english_side_of_must_c(recipe_class, tmp_path):
-    must_c = recipe_class(tmp_path, "must_c/asr1")
-    must_c.ok()
-    assert must_c.call("prepare_must_c") == (
+def test_the_english_side_of_must_c(plan):
+    planned = plan("must_c/asr1")
+    assert planned.call("prepare_must_c") == (
         "prepare_must_c --corpus data/mini/downloads/MUSTC_v1.0 --tgt_lang de"
         " --out data/mini"
     )
     text = "dump/mini/raw/train.en-de/text.lc.rm.en"
-    assert must_c.call("tokens").startswith(f"tokens --text {text} --nbpe 150 ")
-    assert f" {text},text,text " in must_c.call("asr_train")
-    assert "--config ../../../conf/mini/" in must_c.call("asr_train")
+    assert planned.call("tokens").startswith(f"tokens --text {text} --nbpe 150 ")
+    assert f" {text},text,text " in planned.call("asr_train")
+    assert "--config ../../../conf/mini/" in planned.call("asr_train")
     ref = "dump/mini/raw/tst-HE.en-de/text.lc.rm.en"
-    assert must_c.call("score_asr", 1).startswith(f"score_asr --ref {ref} --hyp {EXP}")
+    assert planned.call("score_asr", 1).startswith(f"score_asr --ref {ref} --hyp {EXP}")
 
 
-def test_ami(recipe_class, tmp_path):
-    ami = recipe_class(tmp_path, "ami/asr1")
-    ami.ok()
-    assert ami.call("prepare_ami") == (
+def test_ami(plan):
+    planned = plan("ami/asr1")
+    assert planned.call("prepare_ami") == (
         "prepare_ami --corpus data/mini/downloads/ami --out data/mini"
     )
-    assert "--nbpe 100 --bpemode bpe " in ami.call("tokens")
-    assert "raw/ihm_dev/text,text,text" in ami.call("asr_train")
-    assert ami.commands.count("asr_inference") == 1
-    assert "--corpus ami --out" in ami.call("compare")
+    assert "--nbpe 100 --bpemode bpe " in planned.call("tokens")
+    assert "raw/ihm_dev/text,text,text" in planned.call("asr_train")
+    assert planned.commands.count("asr_inference") == 1
+    assert "--corpus ami --out" in planned.call("compare")
 
 
-def test_a_set_that_validates_is_tested_unfiltered(recipe_class, tmp_path):
-    """AMI's ihm_dev, and what a rerun does with it."""
-    ami, corpus = recipe_class(tmp_path, "ami/asr1"), tmp_path / "ami"
-    corpus.mkdir()
-    ami.ok("--ami", corpus, mini=False)
-    assert ami.commands.count("format_wav_scp") == 3
-    assert "dump/raw/ihm_dev/text,text,text" in ami.call("asr_train")
-    test = ami.call("asr_inference", 1)
+def test_a_set_that_validates_is_tested_unfiltered(plan, corpus):
+    planned = plan("ami/asr1", "--ami", corpus, mini=False)
+    assert planned.commands.count("format_wav_scp") == 3
+    assert "dump/raw/ihm_dev/text,text,text" in planned.call("asr_train")
+    test = planned.call("asr_inference", 1)
     assert " dump/raw/org/ihm_dev/wav.scp,speech,sound " in test
-    assert " --ref dump/raw/org/ihm_dev/text " in ami.call("score_asr", 1)
-    ami.ok("--ami", corpus, mini=False)
-    assert ami.calls == []
+    assert " --ref dump/raw/org/ihm_dev/text " in planned.call("score_asr", 1)

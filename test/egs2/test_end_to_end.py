@@ -1,8 +1,67 @@
 """Real runs of recipes: a corpus of 40 utterances, an epoch or two."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class RealRun:
+    """A recipe run in folders of its own, on a corpus of a few utterances.
+
+    Args:
+        tmp: the folder.
+        name: of the recipe.
+        task: ESPnet's.
+        config: of its training, a path under egs2.
+        epochs: of training, instead of the configuration's.
+        options: further ones, of all its runs.
+    """
+
+    def __init__(self, tmp, name: str, task: str, config: str, epochs: int, *options):
+        self.tmp, self.dir = tmp, ROOT / "egs2" / name
+        train = self._copied(ROOT / "egs2" / config, max_epoch=epochs)
+        # a model that learnt nothing would talk on and on
+        name = Path(config).name.replace("train_", "decode_")
+        decode = self._copied(
+            ROOT / "egs2" / config.replace(Path(config).name, name), maxlenratio=-12
+        )
+        self.options = ["--mini", "true", "--python", sys.executable, "--ngpu", "0"]
+        for folder in ("data", "dump", "exp"):
+            self.options += [f"--{folder}dir", f"{tmp}/{folder}"]
+        self.options += [f"--{task}_config", train, "--inference_config", decode]
+        self.options += [f"--{task}_tag", "tiny", *options]
+        self.options += ["--num_train", "40", "--num_dev", "6", "--num_test", "12"]
+        self.first = self()
+
+    def _copied(self, path: Path, **changed) -> Path:
+        conf = yaml.safe_load(path.read_text("utf-8"))
+        copy = self.tmp / path.name
+        copy.write_text(yaml.safe_dump(conf | changed))
+        return copy
+
+    def __call__(self, *options: str) -> str:
+        """What a run prints; the first makes everything."""
+        done = subprocess.run(
+            [self.dir / "run.sh", *self.options, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def real_run(tmp_path_factory):
+    return lambda *how: RealRun(tmp_path_factory.mktemp("run"), *how)
 
 
 @pytest.fixture(scope="module")
