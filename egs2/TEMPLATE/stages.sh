@@ -1,6 +1,4 @@
-# What each stage does, with ESPnet's numbers: one block a stage, the commands that it runs. Sourced
-# by recipe.sh.
-#
+# What each stage does, with ESPnet's numbers: one block a stage, the commands that it runs.
 #   unit NUMBER[.PART] TITLE FOLDER WORD...
 #
 # plans a unit of work with its log in FOLDER/logs; espnet_mtla/recipe/run.py runs it, if it is not
