@@ -93,3 +93,6 @@ def test_a_set_that_validates_is_tested_unfiltered(plan, corpus):
     test = planned.call("asr_inference", 1)
     assert " dump/raw/org/ihm_dev/wav.scp,speech,sound " in test
     assert " --ref dump/raw/org/ihm_dev/text " in planned.call("score_asr", 1)
+    fused = plan("ami/asr1", "--use_lm", "true", "--test_sets", "ihm_dev")
+    text = " dump/mini/raw/org/ihm_dev/text,text,text "
+    assert text in fused.call("lm_perplexity")

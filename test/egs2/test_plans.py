@@ -79,6 +79,16 @@ def test_what_a_unit_reads_was_made_before(words, plan):
     assert list(misfits(plan(*words), ROOT / "egs2" / words[0])) == []
 
 
+@pytest.mark.parametrize("name", ["must_c/st1", "xsum/sum1"])
+def test_a_folder_s_name_stays_one_word(plan, name):
+    def sizes(folders):
+        return [
+            len(c) for unit in plan(name, *folders, *LM).units for c in unit.commands
+        ]
+
+    assert sizes(FOLDERS) == sizes([word.replace(" ", "_") for word in FOLDERS])
+
+
 def test_a_documented_run_fits_together(documented_plan):
     assert documented_plan.units[-1].name == "13.table"
     if not documented_plan.redo_from:

@@ -92,6 +92,9 @@ def test_where_logs_lie_and_what_is_shown(st, plan):
     assert planned.unit("13.table").words["shows"] == ["exp/mini/RESULTS.md"]
     assert [u.name for u in planned.units if u.words["shows"]] == ["13.table"]
     assert [u.name for u in planned.units if u.trains] == ["11"]
+    # another cost of decoding is reason enough
+    cost = f"{DECODING}/tst-HE.en-de/efficiency.json"
+    assert cost in planned.unit("13").reads
     # all commands are run by the Python that was named
     assert planned.start[1] == str(plan.python)
     assert st("--num_threads", "3").start[2] == "3"
@@ -227,7 +230,8 @@ def test_stages_can_be_skipped(st):
     def numbers(*options):
         return sorted({int(unit.number) for unit in st(*options).units})
 
-    assert numbers("--skip_train", "true", "--skip_eval", "true") == [1, 3, 4, 5]
+    assert numbers("--skip_train", "true") == [1, 3, 4, 5, 12, 13]
+    assert numbers("--skip_eval", "true") == [1, 3, 4, 5, 11]
     assert numbers("--skip_data_prep", "true", "--stop_stage", "11") == [11]
     assert numbers("--stage", "4", "--stop_stage", "12") == [4, 5, 11, 12]
     assert (st("--stage", "4").redo_from, st().redo_from) == ("4", "")
