@@ -176,10 +176,11 @@ def test_summaries_from_nothing_to_the_table(real_run):
     theirs |= {"speed-up": "3.35", "memory MiB": "2198", "reduction": "7.34"}
     assert papers(row) == theirs
     out = run.tmp / "exp/mt_tiny/short/test"
-    articles = (run.tmp / "dump/raw/test/src_text").read_text().splitlines()
+    cut = run.tmp / "dump/raw_nbpe120_max_units150/test"
+    articles = (cut / "src_text").read_text().splitlines()
     hypotheses = (out / "text").read_text().splitlines()
     assert [line.split()[0] for line in hypotheses] == [a.split()[0] for a in articles]
-    lengths = (run.tmp / "dump/raw/test/src_text_shape").read_text().split()[1::2]
+    lengths = (cut / "src_text_shape").read_text().split()[1::2]
     cost = json.loads((out / "efficiency.json").read_text())
     assert cost["source_units"] == sum(map(int, lengths))
     assert max(map(int, lengths)) <= 150

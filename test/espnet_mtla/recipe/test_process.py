@@ -14,7 +14,10 @@ from espnet_mtla.recipe.process import Child, Stopped
 
 ROOT = Path(__file__).resolve().parents[3]
 SLEEPS = """
+import signal
 from espnet_mtla.recipe.process import Child, Stopped, heed_signals
+for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:  # nohup ignores one
+    signal.signal(number, signal.default_int_handler)
 heed_signals()
 try:
     print("ended with", Child(["sh", "-c", "echo $$; sleep 60 >&2 & wait"], whole={}).wait())
