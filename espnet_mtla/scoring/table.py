@@ -61,7 +61,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
         }
         if base and base is not group:
             ours["seeds_p"] = _seeds_p(group, base, names)
-        if row.task == "st":
+        if "bleu" in names:
             ours["bleu_p"] = p_value
         for name in ("intervals", "signature"):
             if name in row.score and (name == "signature" or len(group) == 1):
@@ -116,7 +116,7 @@ def _p_values(groups: Sequence[Sequence[Trained]], bases: list) -> list[float | 
             for i, b in enumerate(bases)
             if b is base and groups[i] is not base and len(groups[i]) == len(base) == 1
         ]
-        if base[0].task == "st" and others:
+        if others and "bleu" in TASKS[base[0].task].scores:
             systems = [groups[i][0].texts("hyp") for i in others]
             language = base[0].score.get("language", "")
             texts = base[0].texts("ref"), base[0].texts("hyp")
@@ -130,7 +130,7 @@ def markdown(table: list[dict], task: str) -> str:
     """Lay a comparison out as a Markdown table; what no row has has no column."""
     scores = [(name, field, 1, 2) for field, name in TASKS[task].scores.items()]
     scores.insert(1, ("p (seeds)", "seeds_p", 1, 3))
-    if task == "st":
+    if "bleu" in TASKS[task].scores:
         scores.insert(1, ("p", "bleu_p", 1, 3))
     columns = [  # head, field, its unit, digits
         *scores,
