@@ -209,12 +209,13 @@ class Unit:
             print(line[0].replace("{}", text.strip()) if line else text.rstrip("\n"))
 
     def _why_not(self, name: str) -> str:
-        """Say why a data directory was not made, as far as log and neighbours tell."""
+        """Say why a file was not made, as far as log and neighbours tell."""
         folder = Path(name).parent
         for line in self.log.read_text("utf-8", "replace").splitlines():
-            if line.startswith(f"{folder.name}: "):
+            # of a folder that is there the line counts what was made
+            if line.startswith(f"{folder.name}: ") and not folder.exists():
                 return f": {line.partition(': ')[2]}"
-        return nearest_beside(folder)
+        return nearest_beside(Path(name))
 
     def _adopted(self, key: str) -> tuple[str, Extent]:
         """Return this work's key and extent if an older log is of it, else none."""

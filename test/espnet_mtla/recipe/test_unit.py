@@ -189,6 +189,47 @@ def test_why_an_output_is_missing_is_said(do, commands):
     assert "it made no data/x/wav.scp: not made, without /d; see" in said
 
 
+def test_what_a_set_counts_is_no_reason(do, commands):
+    """Of one that lacks its texts."""
+
+    def does(log, *_):
+        writes("data/train/wav.scp", "data/train/txt")(log)
+        print("train: 30 utterances", file=log, flush=True)
+
+    commands.does = does
+    said = failed(do, *ONE, "@makes", "data/train/text")
+    assert "it made no data/train/text (did you mean 'txt'?); see" in said
+
+
+def test_what_it_needs_is_not_made_again(do, commands):
+    """A mistyped set is no reason to read a corpus again."""
+    commands.does = writes("data/train/wav.scp")
+    words = (*ONE, "@needs", "data/train/wav.scp", "data/tran/wav.scp")
+    for calls in (1, 0):
+        assert "no data/tran/wav.scp (did you mean 'train'?)" in failed(do, *words)
+        assert len(commands.calls) == calls
+    assert do(*words[:-1]) == []
+
+
+def test_what_is_done_once_is_done_again_from_an_earlier_stage_alone(do):
+    words = (*ONE, "@once")
+    found = [len(do(*words, redo=stage)) for stage in (None, 3, 4, 2)]
+    assert found == [1, 0, 0, 1]
+
+
+def test_without_an_input_nothing_is_put_aside(do, commands):
+    """Nor is the log of what was done."""
+    Path("in").write_text("1")
+    words = ("@reads", "in", "@runs", "one")
+    do(*words)
+    before = Path("f/logs/stage_3.train.log").read_text()
+    Path("in").unlink()
+    assert "error: in is missing" in failed(do, *words) and commands.calls == []
+    assert Path("f/logs/stage_3.train.log").read_text().startswith(before)
+    Path("in").write_text("1")
+    assert do(*words) == []
+
+
 def test_what_preparation_counts_is_printed(do, commands, capsys):
     commands.does = lambda log, *_: print("train: 30 utterances", file=log, flush=True)
     do(*ONE, number="5", title="units")
