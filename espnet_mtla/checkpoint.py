@@ -14,7 +14,8 @@ import torch
 import yaml
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.variant import VARIANTS
+from espnet_mtla.stock import known
+from espnet_mtla.trial import build_decoder
 
 logger = logging.getLogger(__name__)
 
@@ -29,26 +30,25 @@ def check_checkpoint(config: str | None, model: str | None) -> None:
     Raises:
         InputError: naming the file and what to do.
     """
-    from espnet_mtla.decoder.variants import decoder_class
-
     conf, state = load_trained(config, model, stage=11)
     name = conf.get("decoder")
-    if name not in VARIANTS:
-        return  # ESPnet's own decoder
+    decoder = known(name)
+    if decoder is None:
+        return  # one of ESPnet's that no recipe trains
     given = {
         k.removeprefix("decoder."): v
         for k, v in state.items()
         if k.startswith("decoder.")
     }
-    wanted = {"embed.weight": torch.empty(0)}
-    if "embed.weight" in given:
+    wanted = {decoder.embedding: torch.empty(0)}
+    if decoder.embedding in given:
         options = conf.get("decoder_conf") or {}
-        with torch.device("meta"):
-            decoder = decoder_class(name)(*given["embed.weight"].shape, **options)
+        vocabulary, size = given[decoder.embedding].shape
+        built = build_decoder(name, vocabulary, size, options)
         # MTLA of versions 0.1.0 and 0.2.0 has no gain of gates, and is loaded without
         wanted = {
             name: weight
-            for name, weight in decoder.state_dict().items()
+            for name, weight in built.state_dict().items()
             if name in given or not name.endswith(".gate_gain")
         }
         given = {k: v for k, v in given.items() if not k.endswith(".gate_scale")}

@@ -150,6 +150,12 @@ def hypothesis() -> type[Any]:
     return importlib.import_module("espnet2.legacy.nets.beam_search").Hypothesis
 
 
+def transformer_decoder() -> type[Any]:
+    """Return ESPnet's ``TransformerDecoder``."""
+    name = "espnet2.asr.decoder.transformer_decoder"
+    return importlib.import_module(name).TransformerDecoder
+
+
 def ctc_prefix_scorer() -> type[Any]:
     """Return ESPnet's own ``CTCPrefixScorer``."""
     return importlib.import_module("espnet2.legacy.nets.scorers.ctc").CTCPrefixScorer

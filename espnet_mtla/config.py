@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from espnet_mtla.errors import InputError
+from espnet_mtla.stock import STOCK
 
 APPENDED = r"_conf$|_data_path_and_name_and_type$|_shape_file$|^init_param$"
 """ESPnet's options that add to what was given before."""
@@ -41,6 +42,23 @@ def merged_config(paths: Sequence[str]) -> dict:
             raise InputError(f"{path}: give a YAML map of options")
         _merge(merged, conf)
     return merged
+
+
+def training_config(paths: Sequence[str], words: Sequence[str]) -> dict:
+    """Merge the files of a training, and give a decoder of ESPnet's the sizes of ours.
+
+    Args:
+        paths: a recipe's configuration, and a fragment of ``conf/decoder``.
+        words: the rest of the command line, whose options of the decoder count too.
+
+    Raises:
+        InputError: as :func:`merged_config`.
+    """
+    conf = merged_config(paths)
+    if stock := STOCK.get(conf.get("decoder", "")):
+        given = overlaid(conf, words).get("decoder_conf") or {}
+        conf["decoder_conf"] = stock.sized(given)
+    return conf
 
 
 def _merge(into: dict, new: dict) -> None:

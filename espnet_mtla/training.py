@@ -3,7 +3,8 @@
 Everything is an option of ESPnet's own ``<task>_train``; the one thing added
 is that ``--config`` may be given several times. The files are merged in order
 (maps key by key, everything else replaced), so that a recipe's training
-configuration and a decoder's fragment stay apart.
+configuration and a decoder's fragment stay apart. A decoder of ESPnet's own then gets
+the sizes that ours would have (:mod:`espnet_mtla.stock`).
 """
 
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from espnet_mtla.checkpoint import check_pretrained, put_broken_aside
-from espnet_mtla.config import merged_config, take_option
+from espnet_mtla.config import take_option, training_config
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open
 
@@ -38,7 +39,7 @@ def train(task: str, argv: Sequence[str] | None = None) -> None:
         if not outs:
             raise InputError("several --config need --output_dir, to merge them into")
         out = Path(outs[-1])
-        merged = merged_config(configs)
+        merged = training_config(configs, rest)
         with atomic_open(out / "train.yaml") as f:
             f.write(f"# merged from {' '.join(configs)}\n")
             yaml.safe_dump(merged, f, sort_keys=False)

@@ -11,7 +11,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
@@ -94,6 +94,9 @@ class Variant:
         fixed: options of its classes that the variant itself decides.
     """
 
+    embedding: ClassVar[str] = "embed.weight"
+    """Its decoder's weight of the shape ``(V, D)``."""
+
     name: str
     attention: str
     source: str
@@ -125,6 +128,10 @@ class Variant:
                 label += f" {name}={value}"
         context = conf.get("context", COMMON["context"])
         return label if context == COMMON["context"] else f"{label}, {context}"
+
+    def shared(self, conf: Mapping[str, object]) -> dict[str, object]:
+        """Return the options of :data:`COMMON`, to compare trainings by."""
+        return {name: conf.get(name, default) for name, default in COMMON.items()}
 
     def layer_cost(
         self, size: int, heads: int, given: Mapping[str, object]

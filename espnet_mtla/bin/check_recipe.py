@@ -13,39 +13,34 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 import psutil
-import yaml
 
 from espnet_mtla import limits
 from espnet_mtla.bin import run
-from espnet_mtla.config import merged_config, occurring, overlaid
+from espnet_mtla.config import (
+    merged_config,
+    occurring,
+    overlaid,
+    training_config,
+)
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
-from espnet_mtla.trial import build
-from espnet_mtla.variant import VARIANTS
+from espnet_mtla.stock import known
+from espnet_mtla.trial import build, build_decoder
 
 
-def check_decoder(conf: dict, given: Sequence[str]) -> None:
-    """Build the configured decoder without weights.
+def check_decoder(conf: dict) -> None:
+    """Build the configured decoder without weights, if recipes know it.
 
     Args:
-        conf: a training configuration.
-        given: further options of the decoder, ``name=value``.
+        conf: a training configuration, the decoder's options of a command line too.
 
     Raises:
         InputError: an option that the decoder does not take.
     """
-    options = dict(conf.get("decoder_conf") or {})
-    for item in given:
-        name, _, value = item.partition("=")
-        options[name] = yaml.safe_load(value)
-    import torch
-
-    from espnet_mtla.decoder.variants import decoder_class
-
-    if conf.get("decoder") in VARIANTS:
+    if known(conf.get("decoder")):
         size = (conf.get("encoder_conf") or {}).get("output_size", 256)  # ESPnet's
-        with torch.device("meta"):
-            decoder = decoder_class(conf["decoder"])(2, size, **options)
+        options = conf.get("decoder_conf") or {}
+        decoder = build_decoder(conf["decoder"], 2, size, options)
         nbytes = sum(p.nbytes for p in decoder.parameters())
         if nbytes > psutil.virtual_memory().total:
             raise InputError(
@@ -230,9 +225,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--build", action="store_true", help="build the models too, which takes longer"
     )
     args = parser.parse_args(argv)
-    conf = merged_config(args.config)
+    given = [word for each in args.decoder_conf for word in ("--decoder_conf", each)]
+    conf = training_config(args.config, given)
     check_numbers(args, conf)
-    check_decoder(conf, args.decoder_conf)
+    check_decoder(overlaid(conf, given))
     check_frontend(conf)
     if args.tgt_lang:
         from espnet_mtla.scoring.translation import bleu_metric

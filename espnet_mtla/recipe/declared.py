@@ -21,7 +21,7 @@ mini  bool  false  make a small synthetic corpus in {folder}'s layout and use it
 paper  bool  false  with the options of the paper's experiment on the real corpus
 size  full|mini  full||mini  model, units and their training: at full size, or for two CPU cores
 {corpus}  path  -  the real corpus: the folder {folder}
-decoder  text  mtla  decoder: a file of the folder conf/decoder
+decoder  text  mtla  decoder: a file of the folder conf/decoder; transformer is ESPnet's own
 decoder_args  text  -  its options, as in "temporal_stride=4"
 stage  int  1  first stage; what is finished from there on is done again
 stop_stage  int  13  last stage
@@ -51,7 +51,7 @@ bpemode  unigram|bpe|char  unigram  sentencepiece's model type
 {task}_tag  text  -  name of the experiment (if not given: made from the options)
 seed  int  1  seed of training
 inference_config  path  -  decoding configuration
-inference_args  text  -  further options of decoding, as in "--beam_size 10"
+inference_args  text  -  further options of decoding, as in "--beam_size 10", or "--search espnet" for ESPnet's own search
 inference_tag  text  -  name of the decoding (if not given: made from the options)
 inference_{task}_model  text  valid.acc.ave.pth  which model of the experiment to decode
 batch_size  count  -  most utterances decoded together (if not given: what the configuration says)

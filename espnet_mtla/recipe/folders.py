@@ -47,6 +47,18 @@ def part(words: Sequence[str]) -> str:
     return f"_{tidy(*words)}" if words else ""
 
 
+def without_search(words: Sequence[str]) -> tuple[list[str], str]:
+    """Split options of decoding into all but ``--search``, and what a name ends with for it.
+
+    That is ``_search_<name>``, and nothing for the usual search, ``fast``.
+    """
+    said = " ".join(words)
+    pattern = r"--search[= ](\S+)"
+    named = re.findall(pattern, said)[-1:]
+    end = "" if named == ["fast"] else part([f"search_{name}" for name in named])
+    return re.sub(pattern, "", said).split(), end
+
+
 def short_enough(folder: str, option: str) -> None:
     """Refuse a name that a file system does not take.
 

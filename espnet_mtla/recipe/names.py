@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from espnet_mtla.recipe.declared import Recipe
-from espnet_mtla.recipe.folders import part, readable, short_enough, tidy
+from espnet_mtla.recipe.folders import (
+    part,
+    readable,
+    short_enough,
+    tidy,
+    without_search,
+)
 from espnet_mtla.recipe.options import Options
 from espnet_mtla.recipe.settings import wanted
 
@@ -195,12 +201,14 @@ class Names:
         if options["batch_size"]:
             self.batch_args = ["--batch_size", options["batch_size"]]
         tag = tidy(Path(options["inference_config"]).name.removesuffix(".yaml"))
-        tag += part(self.batch_args) + part(self.inference_args)
+        others, search = without_search(self.inference_args)
+        tag += part(self.batch_args) + part(others)
         tag += f"{fused}_{task.name}_model_{model.removesuffix('.pth')}"
         given = options["inference_tag"]
         self.decoding = f"{self.experiment}/{given}"
         if not given:
-            self.decoding = readable(f"{self.experiment}/{tag}")
+            # behind a name that is cut: tables have a model's searches side by side
+            self.decoding = readable(f"{self.experiment}/{tag}") + search
         short_enough(self.decoding, "inference_tag")
         self.scorer, self.score_dir = task.scorer, task.score_dir
         units = self.units["text"]

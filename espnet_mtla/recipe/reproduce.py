@@ -22,7 +22,7 @@ OPTIONS = """
 mini  bool  false  make and use small synthetic corpora
 corpora  text  -  file that says where the real corpora are, a line "name path" each
 recipes  text  must_c/st1 xsum/sum1 ami/asr1 slurp/slu1  recipes
-decoders  text  mha mqa gqa mla mtla mtla:temporal_stride=3 mtla:temporal_stride=4  \
+decoders  text  mha mqa gqa mla mtla mtla:temporal_stride=3 mtla:temporal_stride=4 transformer  \
 decoders, with options as in mha:context=cross or mla:q_lora_rank=64,kv_lora_rank=128
 seeds  text  1  seeds of training, as in "1 2 3": the tables have mean and spread of the scores
 run_args  text  -  further options of every run.sh, as in "--ngpu 4 --nj 16"; \

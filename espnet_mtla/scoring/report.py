@@ -7,13 +7,23 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open, read_lines
 from espnet_mtla.scoring import wer
 from espnet_mtla.scoring.table import comparison, markdown, paper_figures
-from espnet_mtla.scoring.trained import SETTING, Trained
+from espnet_mtla.scoring.trained import FAST, SETTING, Trained
+from espnet_mtla.stock import STOCK
 
 MARKERS = ("<!-- results -->", "<!-- /results -->")
 
 _RELATED = (
     "Speed-up and reduction relate a row to the one MHA of the same training and "
     "context; a dash says that there is none, or more than one."
+)
+_STOCK = (
+    "transformer is ESPnet's own decoder: it attends to the encoder's output besides, as "
+    "ours with context=cross do, with more weights for it, and is related to the MHA whose "
+    "context is the usual one (prompt)."
+)
+_SEARCHED = (
+    "Rows of ESPnet's search are decoded by ESPnet's own beam search and scorers, the same "
+    "models' other rows by this package's."
 )
 _TESTED = (
     "p: of a BLEU that differs from that MHA's, by sacrebleu's paired bootstrap "
@@ -74,7 +84,13 @@ def report(rows: Sequence[Trained], environment: Mapping[str, str]) -> tuple[str
         data["tables"].append(described | {"rows": table})
     tested = any(row.get("bleu_p") for t in data["tables"] for row in t["rows"])
     seeded = any(len(row["seeds"]) > 1 for t in data["tables"] for row in t["rows"])
-    notes = [_RELATED, _TESTED if tested else "", _SEEDS if seeded else ""]
+    notes = [
+        _RELATED,
+        _STOCK if any(row.decoder in STOCK for row in rows) else "",
+        _SEARCHED if any(row.search != FAST for row in rows) else "",
+        _TESTED if tested else "",
+        _SEEDS if seeded else "",
+    ]
     lines += ["", " ".join(filter(None, notes))]
     return "\n".join(lines + _error_counts(rows)) + "\n", data
 
@@ -103,7 +119,9 @@ def _error_counts(rows: Sequence[Trained]) -> list[str]:
     lines = []
     for measure in ("wer", "cer", "ter"):
         counts = {
-            f"{row.tag}/{row.decoding}/{row.test_set}": wer.Counts(**found)
+            f"{row.tag}/{row.scored.parent.parent.name}/{row.test_set}": wer.Counts(
+                **found
+            )
             for row in rows
             if (found := row.score.get(f"{measure}_counts"))
         }

@@ -7,7 +7,7 @@ from statistics import fmean
 import yaml
 
 from espnet_mtla.scoring import seeds
-from espnet_mtla.scoring.trained import Trained
+from espnet_mtla.scoring.trained import FAST, Trained
 from espnet_mtla.scoring.translation import bleu_p_values
 from espnet_mtla.task import TASKS
 
@@ -26,7 +26,7 @@ def comparison(rows: Sequence[Trained], paper: dict | None) -> list[dict]:
     Models that differ in their seed alone are one row: mean and spread of their
     scores, time and memory of the first. A speed-up, a reduction or a p-value is left
     out (None) where not exactly one MHA was trained in the same way, with the same
-    context, and decoded here.
+    context, and decoded here by the fast search.
 
     Args:
         rows: of one setting.
@@ -102,7 +102,8 @@ def _base(
     alike = [
         g
         for g in groups
-        if g[0].decoder == "mha" and g[0].training == group[0].training
+        if (g[0].decoder, g[0].search) == ("mha", FAST)
+        and g[0].training == group[0].training
     ]
     return alike[0] if len(alike) == 1 else None
 

@@ -15,13 +15,16 @@ from espnet_mtla.config import NOT_TRAINING
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import read_lines
 from espnet_mtla.nearest import did_you_mean
+from espnet_mtla.stock import STOCK, known
 from espnet_mtla.task import TASKS
-from espnet_mtla.variant import COMMON, VARIANTS
+from espnet_mtla.variant import VARIANTS
 
 SETTING = (
     *("beam_size", "batch_size", "batch_frames"),
     *("device", "threads", "dtype", "torch"),
 )
+FAST = "fast"
+"""The search that decoding uses if ``--search`` names no other one."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,12 @@ class Trained:
         task: of :data:`espnet_mtla.task.TASKS`.
         corpus: the recipe's, as ``must_c``; empty where it is not known.
         decoder: as the configuration names it.
-        label: ``mha``, ``mtla s=2``, ``mla kv_lora_rank=64, cross``, ...; options
-            that are not the variant's own are left to ``tag``.
+        label: ``mha``, ``mtla s=2``, ``mla kv_lora_rank=64, cross``, ``transformer,
+            ESPnet's search``, ...; options that are not the variant's own are left to
+            ``tag``.
         tag: experiment directory's name.
-        decoding: inference directory's name.
+        decoding: inference directory's name, without the seed and the search in it.
+        search: that it was decoded with: :data:`FAST`, or ``espnet``, ESPnet's own.
         test_set: name of the test set.
         scored: folder with the scorer's ``ref`` and ``hyp``.
         score: what the scorer wrote.
@@ -51,6 +56,7 @@ class Trained:
     label: str
     tag: str
     decoding: str
+    search: str
     test_set: str
     scored: Path
     score: dict
@@ -78,19 +84,20 @@ def label_of(config: dict) -> str:
     cross``.
     """
     name, conf = config.get("decoder") or "none", config.get("decoder_conf") or {}
-    return VARIANTS[name].label(conf) if name in VARIANTS else name
+    decoder = known(name)
+    return decoder.label(conf) if decoder else name
 
 
 def training_of(config: dict) -> str:
     """Describe a training without the decoder's variant and seed, to compare it by.
 
-    That is all else of ``config.yaml`` but :data:`NOT_TRAINING`; of our decoders the
-    options that they share, of others theirs. What it started from may be of the same
-    seed.
+    That is all else of ``config.yaml`` but :data:`NOT_TRAINING`; of decoders that recipes
+    know the options that they share, of others theirs. What it started from may be of the
+    same seed.
     """
     conf = config.get("decoder_conf") or {}
-    if config.get("decoder") in VARIANTS:
-        conf = {name: conf.get(name, default) for name, default in COMMON.items()}
+    if decoder := known(config.get("decoder")):
+        conf = decoder.shared(conf)
     rest = {k: v for k, v in config.items() if not k.startswith(NOT_TRAINING)}
     rest |= {"decoder": None, "decoder_conf": conf, "seed": None}
     if start := rest.get("init_param"):
@@ -112,7 +119,7 @@ def find_trained(paths: Iterable[Path], corpus: str | None = None) -> list[Train
         corpus: of all; found by the recipe's folder when None.
 
     Returns:
-        Rows in the order MHA, MQA, GQA, MLA, MTLA by stride, others.
+        Rows in the order ESPnet's transformer, MHA, MQA, GQA, MLA, MTLA by stride, others.
 
     Raises:
         InputError: a path is missing or nothing in it was scored yet, or a file
@@ -165,17 +172,21 @@ def _scored(experiment: Path, corpus: str | None) -> Iterator[Trained]:
         efficiency = folder / "efficiency.json"
         if not efficiency.is_file():
             continue
+        cost = _json(efficiency)
+        search = cost.get("search", FAST)
+        named = without_seed(folder.parent.name, config)  # a language model's
         yield Trained(
             task=task,
             corpus=_corpus_of(experiment) if corpus is None else corpus,
             decoder=config.get("decoder") or "none",
-            label=label_of(config),
+            label=label_of(config) + (", ESPnet's search" if search != FAST else ""),
             tag=experiment.name,
-            decoding=without_seed(folder.parent.name, config),  # a language model's
+            decoding=named.removesuffix(f"_search_{search}"),
+            search=search,
             test_set=folder.name,
             scored=result.parent,
             score=_json(result),
-            cost=_json(efficiency),
+            cost=cost,
             training=training_of(config),
             seed=config.get("seed", 0),
         )
@@ -188,7 +199,7 @@ def _config(path: Path) -> dict:
 
 
 def _rank(row: Trained) -> tuple:
-    order = [*VARIANTS, row.decoder]
+    order = [*STOCK, *VARIANTS, row.decoder]
     return (order.index(row.decoder), row.label, row.seed, row.tag, str(row.scored))
 
 

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from espnet_mtla.bin import check_recipe
+from espnet_mtla.stock import STOCK
 from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +22,15 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("decoder", ["mha", "mtla"])
+@pytest.mark.parametrize("decoder", ["mha", "mtla", "transformer"])
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda p: p.parent.parent.name)
 def test_the_model_is_built(config, decoder, tmp_path):
-    from espnet_mtla.config import merged_config
+    from espnet_mtla.config import training_config
     from espnet_mtla.decoder.variants import decoder_class
     from espnet_mtla.tasks import task_class
 
     fragment = ROOT / "conf" / "decoder" / f"{decoder}.yaml"
-    options = merged_config([str(config), str(fragment)])
+    options = training_config([str(config), str(fragment)], [])
     task = task_class(TASKS[config.stem.split("_")[1]])
     name = config.relative_to(ROOT).as_posix()
     units, millions = SIZES.get(name, (100, None))
@@ -46,7 +47,8 @@ def test_the_model_is_built(config, decoder, tmp_path):
     # On this device nobody draws weights, or holds them.
     with torch.device("meta"):
         model = task.build_model(args)
-    assert type(model.decoder) is decoder_class(decoder)
+    stock = STOCK.get(decoder)
+    assert type(model.decoder) is (stock.decoder() if stock else decoder_class(decoder))
     if millions and decoder == "mha":
         size = sum(p.numel() for p in model.parameters())
         assert round(size / 1e6) == millions

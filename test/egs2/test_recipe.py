@@ -153,6 +153,27 @@ def test_options_reach_the_commands(st, tmp_path):
     assert "/decode_st_mini_batch_size_4_st_model_valid.acc.ave/" in sized
 
 
+def test_espnet_s_decoder_and_search_are_options_as_others_are(st):
+    decoder = ("--decoder", "transformer", "--decoder_args", "qk_norm=true")
+    planned = st(*decoder)
+    train = planned.call("st_train")
+    assert " --config ../../../conf/decoder/transformer.yaml " in train
+    assert (
+        " --decoder_conf qk_norm=true --output_dir exp/mini/st_train_st_mini_" in train
+    )
+    assert "st_train_st_mini_transformer_qk_normtrue --seed" in train
+    other = st(*decoder, "--inference_args", "--search espnet")
+    assert other.call("st_train") == train
+    searched = other.call("st_inference")
+    assert searched.endswith(
+        "_valid.acc.ave_search_espnet/tst-COMMON.en-de --search espnet"
+    )
+    # what decodes anew is scored anew, beside what there is
+    assert other.commands_after(planned) == [
+        *("st_inference", "st_inference", "score_st", "score_st", "compare")
+    ]
+
+
 def test_what_training_would_refuse_is_checked_first(st):
     given = ["--st_args", "--max_epoch 3", "--inference_args", "--beam_size 9"]
     first = ["--task", "st", "--config", "conf/train_st_mini.yaml"]

@@ -13,6 +13,7 @@ from espnet_mtla.checkpoint import (
 )
 from espnet_mtla.decoder.variants import decoder_class
 from espnet_mtla.errors import InputError
+from espnet_mtla.stock import STOCK
 from espnet_mtla.variant import VARIANTS
 
 CONF = {"attention_heads": 2, "num_blocks": 1, "linear_units": 8}
@@ -24,7 +25,9 @@ def saved(tmp_path):
         conf = {"decoder": decoder, "decoder_conf": CONF | (options or {})}
         config, model = tmp_path / "config.yaml", tmp_path / "valid.acc.ave.pth"
         config.write_text(yaml.safe_dump(conf), encoding="utf-8")
-        state = decoder_class(weights)(6, 16, **CONF).state_dict()
+        stock = STOCK.get(weights)
+        kind = stock.decoder() if stock else decoder_class(weights)
+        state = kind(6, 16, **CONF).state_dict()
         state = {f"decoder.{k}": v for k, v in state.items()}
         torch.save({**state, "encoder.w": torch.ones(1)}, model)
         return str(config), str(model)
@@ -32,20 +35,47 @@ def saved(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [*VARIANTS, *STOCK])
 def test_its_own_passes(saved, name):
     check_checkpoint(*saved(name, name))
 
 
-@pytest.mark.parametrize(("name", "other"), [("mtla", "mla"), ("mha", "mqa")])
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("mtla", "mla"), ("mha", "mqa"), ("transformer", "mha"), ("mha", "transformer")],
+)
 def test_another_decoders_is_refused(saved, name, other):
     with pytest.raises(InputError, match=rf"ave.pth is not a checkpoint of .*{name}"):
         check_checkpoint(*saved(name, other))
 
 
-def test_another_size_is_refused(saved):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mtla", {"num_blocks": 2}),
+        ("transformer", {"num_blocks": 2}),
+        ("transformer", {"normalize_before": False}),
+        ("transformer", {"qk_norm": True}),
+    ],
+)
+def test_another_size_is_refused(saved, name, options):
     with pytest.raises(InputError, match=r"not a checkpoint of .*weights differ"):
-        check_checkpoint(*saved(options={"num_blocks": 2}))
+        check_checkpoint(*saved(name, name, options))
+
+
+@pytest.mark.parametrize("lost", ["decoder.", "decoder.decoders.0.src_attn.linear_k."])
+def test_espnet_s_decoder_must_be_all_there(saved, lost):
+    config, model = saved("transformer", "transformer")
+    state = torch.load(model)
+    torch.save({k: v for k, v in state.items() if not k.startswith(lost)}, model)
+    with pytest.raises(
+        InputError, match=r"ave.pth is not a checkpoint of .*\(decoder transformer\)"
+    ):
+        check_checkpoint(config, model)
+
+
+def test_a_decoder_that_no_recipe_trains_is_left_to_espnet(saved):
+    check_checkpoint(*saved("rnn", "mha"))
 
 
 def test_an_empty_or_broken_file_is_refused(saved):

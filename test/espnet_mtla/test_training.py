@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from espnet_mtla.config import merged_config, take_option
+from espnet_mtla.config import merged_config, take_option, training_config
 from espnet_mtla.errors import InputError
 from espnet_mtla.training import train
 
@@ -26,6 +26,45 @@ def test_later_files_win_key_by_key(tmp_path):
         "decoder_conf": {"num_blocks": 3, "linear_units": 7},
         "lr": [3],
     }
+
+
+OURS = "decoder_conf: {num_blocks: 3, dropout_rate: 0.2}"
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ([], {}),
+        (
+            ["--decoder_conf", "dropout_rate=0.4"],
+            {"dropout_rate": 0.4, "positional": 0.4},
+        ),
+        (
+            ["--decoder_conf", "self_attention_dropout_rate=0.1"],
+            {"self": 0.1, "src": 0.1},
+        ),
+        (["--decoder_conf", "src_attention_dropout_rate=0.3"], {"src": 0.3}),
+        (["--decoder_conf", "positional_dropout_rate=0.3"], {"positional": 0.3}),
+        (["--decoder_conf", "qk_norm=true", "--seed", "2"], {"qk_norm": True}),
+    ],
+)
+def test_espnet_s_decoder_gets_the_sizes_and_dropout_of_ours(tmp_path, words, changed):
+    paths = [write(tmp_path / "a.yaml", OURS)]
+    paths += [write(tmp_path / "b.yaml", "decoder: transformer")]
+    short = {"self": "self_attention_dropout_rate", "src": "src_attention_dropout_rate"}
+    short |= {"positional": "positional_dropout_rate"}
+    want = {"attention_heads": 8, "linear_units": 2048, "num_blocks": 3}
+    want |= {"dropout_rate": 0.2, "positional": 0.2, "self": 0.0, "src": 0.0} | changed
+    found = training_config(paths, words)
+    assert found["decoder_conf"] == {short.get(n, n): v for n, v in want.items()}
+
+
+@pytest.mark.parametrize("decoder", ["mtla", "rnn"])
+def test_other_decoders_get_what_was_written(tmp_path, decoder):
+    paths = [write(tmp_path / "a.yaml", OURS)]
+    paths += [write(tmp_path / "b.yaml", f"decoder: {decoder}")]
+    found = training_config(paths, ["--decoder_conf", "dropout_rate=0.4"])
+    assert found == merged_config(paths)
 
 
 @pytest.mark.parametrize(

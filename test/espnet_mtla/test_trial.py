@@ -22,6 +22,7 @@ SMALL = {
             r"a.yaml: ESPnet has no option max_epok \(did you mean 'max_epoch'",
         ),
         ({"encoder_conf": {"num_blokcs": 2}}, "num_blokcs"),
+        ({"encoder_conf": {"num_blocks": "two"}}, "num_blocks.*not an instance of int"),
         ({"frontend_conf": {"n_ftt": 512}}, "n_ftt"),
         ({"decoder_conf": {"attention_heads": 3}}, "attention_heads"),
         ({"specaug": "specaug", "specaug_conf": {"x": 1}}, "'x'"),

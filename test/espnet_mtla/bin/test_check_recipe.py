@@ -18,6 +18,7 @@ FRAGMENTS = sorted((ROOT / "conf/decoder").glob("*.yaml"))
 
 
 MTLA = ROOT / "conf/decoder/mtla.yaml"
+TRANSFORMER = ROOT / "conf/decoder/transformer.yaml"
 MINI = ROOT / "egs2/must_c/st1/conf/train_st_mini.yaml"
 
 
@@ -49,6 +50,44 @@ def test_bad_options_of_the_decoder_are_named(given, words):
     check(MINI, MTLA, "--decoder_conf", "temporal_stride=4")
     with pytest.raises(InputError, match=words):
         check(MINI, MTLA, "--decoder_conf", given)
+
+
+OWN = "decoder transformer is ESPnet's own and has no option "
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("context=cross", f"{OWN}'context'; it has attention_heads, linear_units, "),
+        ("temporal_stride=4", f"{OWN}'temporal_stride'; it has attention_heads, "),
+        ("qk_nrom=true", f"{OWN}'qk_nrom' (did you mean 'qk_norm'?); it has"),
+        ("num_blocks=0", "num_blocks=0: give an integer of at least 1"),
+        ("attention_heads=5", "give a divisor of the width 144"),
+        ("src_attention_dropout_rate=1.5", "give a number, 0 <= rate < 1"),
+        (
+            "normalize_before=never",
+            'decoder transformer cannot be built: argument "norm',
+        ),
+        ("input_layer=conv", "only 'embed' or 'linear' is supported: conv"),
+        ("linear_units=100000000000", "decoder transformer: its weights would take"),
+    ],
+)
+def test_bad_options_of_espnet_s_decoder_are_named(given, words):
+    for good in (
+        "normalize_before=false",
+        "positional_dropout_rate=0.2",
+        "qk_norm=true",
+    ):
+        check(MINI, TRANSFORMER, "--decoder_conf", good)
+    with pytest.raises(InputError, match=re.escape(words)) as refused:
+        check(MINI, TRANSFORMER, "--decoder_conf", given)
+    assert "\n" not in str(refused.value)
+
+
+def test_espnet_s_decoder_is_built_on_trial():
+    check(
+        MINI, TRANSFORMER, "--build", "--decoder_conf", "src_attention_dropout_rate=0"
+    )
 
 
 def test_a_front_end_without_its_package_is_named(monkeypatch):

@@ -17,6 +17,7 @@ RECIPES += ("slurp/slu1", "xsum/sum1")
 PAPERS = ("must_c/st1", "xsum/sum1", "ami/asr1", "slurp/slu1")
 VARIANTS = ["mha", "mqa", "gqa", "mla", "mtla"]
 VARIANTS += [f"mtla --decoder_args temporal_stride={s}" for s in (3, 4)]
+VARIANTS += ["transformer"]
 MINI = ("--mini", "true")
 
 

@@ -14,6 +14,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.recipe.declared import declare
 from espnet_mtla.recipe.folders import readable, short_enough, tidy
 from espnet_mtla.recipe.settle import settled, variables
+from espnet_mtla.stock import STOCK
 from espnet_mtla.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -117,6 +118,38 @@ def test_long_names_are_cut_and_told_apart(tmp_path):
     assert len(Path(readable(str(folder))).name) == 120
     folder.mkdir()  # of an earlier version
     assert readable(str(folder)) == str(folder)
+
+
+SEARCHED = "/decode_asr_mini{}_asr_model_valid.acc.ave{}"
+
+
+@pytest.mark.parametrize(
+    ("given", "others", "end"),
+    [
+        ("--search espnet", "", "_search_espnet"),
+        ("--search=espnet", "", "_search_espnet"),
+        ("--beam_size 3 --search espnet", "_beam_size_3", "_search_espnet"),
+        ("--search espnet --beam_size 3", "_beam_size_3", "_search_espnet"),
+        ("--search fast", "", ""),
+        ("--search espnet --search fast", "", ""),
+        ("--searches 3", "_searches_3", ""),
+    ],
+)
+def test_another_search_is_the_end_of_a_decoding_s_name(given, others, end):
+    made = names("--mini", "true", "--inference_args", given)
+    assert made.decoding.endswith(SEARCHED.format(others, end))
+    assert made.inference_args == given.split()
+    given = ("--inference_args", given, "--inference_tag", "mine")
+    assert names("--mini", "true", *given).decoding.endswith("_mtla/mine")
+
+
+def test_a_name_that_is_cut_ends_with_its_search():
+    long = "--x " + "y" * 130
+    fast, other = (
+        names("--mini", "true", "--inference_args", long + search).decoding
+        for search in ("", " --search espnet")
+    )
+    assert len(Path(fast).name) == 120 and other == f"{fast}_search_espnet"
 
 
 def test_the_shell_gets_what_its_stages_declare():
@@ -223,9 +256,9 @@ def test_a_recipe_s_defaults_are_checked(line, said):
         settled(recipe, ["--librispeech", "/"], "/", {"PATH": ""})
 
 
-def test_each_variant_has_its_configuration():
+def test_each_decoder_has_its_configuration():
     there = {path.stem for path in (ROOT / "conf/decoder").glob("*.yaml")}
-    assert there == set(VARIANTS)
+    assert there == {*VARIANTS, *STOCK}
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,27 @@ def test_error_counts_as_espnet_s_readmes_have_them(trained, tmp_path):
     assert "## CER" not in text  # this result has no counts of it
 
 
+def test_what_is_espnet_s_own_is_explained_where_it_stands(trained, tmp_path):
+    trained("a", "mha", 1.0, 1, task="asr")
+    text, _ = make([tmp_path])
+    assert "ESPnet's own" not in text
+    trained("b", "transformer", 1.0, 1, task="asr")
+    text, _ = make([tmp_path])
+    assert "transformer is ESPnet's own decoder: it attends" in text
+    assert "decoded by ESPnet's own beam search" not in text
+    trained(
+        *("a", "mha", 1.0, 1),
+        task="asr",
+        decoding="decode_search_espnet",
+        search="espnet",
+    )
+    text, data = make([tmp_path])
+    assert "decoded by ESPnet's own beam search" in text
+    assert [len(table["rows"]) for table in data["tables"]] == [3]
+    for decoding in ("decode", "decode_search_espnet"):  # counted under its folder
+        assert text.count(f"|asr_a/{decoding}/tst-COMMON.en-de|3|") == 1
+
+
 def test_the_test_of_significance_is_named_where_there_is_one(trained, tmp_path):
     alone = trained("a", "mha", 1.0, 1)
     assert "paired bootstrap" not in make([alone])[0]

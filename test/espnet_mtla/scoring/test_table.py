@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from espnet_mtla.scoring.table import comparison, markdown, paper_figures
+from espnet_mtla.scoring.table import MIB, comparison, markdown, paper_figures
 from espnet_mtla.scoring.trained import find_trained
 from espnet_mtla.scoring.translation import bleu_p_values
 from espnet_mtla.task import TASKS
@@ -72,6 +72,67 @@ def test_each_context_has_its_mha(trained, tmp_path):
     ]
     # the paper's decoder has no cross-attention
     assert [r["paper_bleu"] for r in table] == [23.18, None, 23.28, None]
+
+
+SIZES = {"attention_heads": 8, "num_blocks": 9}
+
+
+def test_espnet_s_decoder_comes_first_and_is_related_to_mha(trained, tmp_path):
+    """To that of the usual context: it has none of its own, whatever it attends to."""
+    trained("a", "mha", 20.0, 200)
+    trained("b", "mha", 60.0, 600, options={"context": "cross"})
+    trained("c", "transformer", 40.0, 250, options=SIZES)
+    trained("d", "transformer", 30.0, 200, options=SIZES | {"qk_norm": True})
+    trained("e", "transformer", 30.0, 200, options=SIZES | {"num_blocks": 3})
+    table = comparison(find_trained([tmp_path]), paper_figures("must_c", "st"))
+    assert [(r["decoder"], r["speedup"], r["bleu_p"]) for r in table] == [
+        ("transformer", 0.5, 1.0),
+        ("transformer", None, None),  # of another training
+        ("transformer qk_norm=True", 0.67, 1.0),
+        ("mha", 1.0, None),
+        ("mha, cross", 1.0, None),
+    ]
+    assert {r["paper_bleu"] for r in table if r["decoder"] != "mha"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("cached", "cells"),
+    [
+        ({"cache_elements": 864, "source_elements": 864}, "| 864 | 864 | 3.00 |"),
+        ({"cache_elements": None, "source_elements": None}, "| - | - | - |"),
+    ],
+)
+def test_a_cache_that_is_not_known_is_a_dash(trained, tmp_path, cached, cells):
+    known = {"cache_bytes": 3 * MIB if cached["cache_elements"] else None}
+    trained("a", "transformer", 10.0, 100, options=SIZES, **cached, **known)
+    trained("b", "mha", 10.0, 100, options={"context": "cross"}, source_elements=72)
+    espnets, ours = markdown(comparison(find_trained([tmp_path]), None), "st").split(
+        "\n"
+    )[2:]
+    assert espnets.startswith("| transformer |") and espnets.endswith(cells)
+    assert ours.endswith("| 100 | 72 | 1.00 |")
+
+
+def test_espnet_s_search_is_a_row_beside_the_fast_one(trained, tmp_path):
+    """Related to the fast MHA, as all are; without one to none."""
+    searched = {"decoding": "decode_search_espnet", "search": "espnet"}
+    for seed in (1, 2):  # and seeds are of one search
+        trained(f"t{seed}", "transformer", 40.0, 100, options=SIZES, seed=seed)
+    trained("m", "mha", 80.0, 100, seed=1, **searched)
+    trained("t1", "transformer", 160.0, 100, options=SIZES, seed=1, **searched)
+    table = comparison(find_trained([tmp_path]), paper_figures("must_c", "st"))
+    assert [r["speedup"] for r in table] == [None] * 3
+    trained("m", "mha", 20.0, 100, seed=1)
+    rows = find_trained([tmp_path])
+    assert len({row.setting for row in rows}) == 1
+    table = comparison(rows, paper_figures("must_c", "st"))
+    assert [(r["decoder"], r["seeds"], r["speedup"]) for r in table] == [
+        ("transformer", [1, 2], 0.5),
+        ("transformer, ESPnet's search", [1], 0.12),
+        ("mha", [1], 1.0),
+        ("mha, ESPnet's search", [1], 0.25),
+    ]
+    assert [r["paper_bleu"] for r in table] == [None, None, 23.18, None]
 
 
 def test_p_values_are_of_each_row_against_its_own_mha(trained, tmp_path):

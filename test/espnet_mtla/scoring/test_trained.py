@@ -41,6 +41,19 @@ def tags(rows):
             "mtla s=3 v_head_dim=5, cross",
         ),
         ({"decoder": "transformer", "decoder_conf": {"num_blocks": 6}}, "transformer"),
+        (
+            {
+                "decoder": "transformer",
+                "decoder_conf": {"dropout_rate": 0.3, "positional_dropout_rate": 0.3}
+                | {"qk_norm": True, "concat_after": False, "an_option_of_tomorrow": 1},
+            },
+            "transformer qk_norm=True an_option_of_tomorrow=1",
+        ),
+        (  # not as ours would have it
+            {"decoder": "transformer", "decoder_conf": {"dropout_rate": 0.3}},
+            "transformer positional_dropout_rate=0.1",
+        ),
+        ({"decoder": "rnn", "decoder_conf": {"num_blocks": 6}}, "rnn"),
         ({"decoder": None}, "none"),
     ],
 )
@@ -78,6 +91,7 @@ CONFIG = {
         ("gqa", {"num_kv_heads": 4, "linear_units": 2048}),
         ("mla", {"q_lora_rank": 0, "self_attention_dropout_rate": 0.0}),
         ("mtla", {"temporal_stride": 3}),
+        ("transformer", {"attention_heads": 8, "num_blocks": 9, "concat_after": True}),
     ],
 )
 def test_variants_of_one_training(decoder, options):
@@ -112,7 +126,8 @@ def test_variants_of_one_training(decoder, options):
                 ("context", "cross"),
             )
         ),
-        {"decoder": "transformer"},
+        {"decoder": "transformer"},  # ESPnet's defaults: 6 layers, 4 heads
+        {"decoder": "rnn"},
     ],
 )
 def test_another_training(change):
@@ -120,8 +135,8 @@ def test_another_training(change):
 
 
 def test_decoders_of_others_keep_their_options():
-    config = CONFIG | {"decoder": "transformer", "decoder_conf": {"num_blocks": 6}}
-    other = config | {"decoder_conf": {"num_blocks": 6, "concat_after": True}}
+    config = CONFIG | {"decoder": "rnn", "decoder_conf": {"num_layers": 6}}
+    other = config | {"decoder_conf": {"num_layers": 6, "hidden_size": 7}}
     assert training_of(other) != training_of(config)
 
 
@@ -132,8 +147,28 @@ def test_rows_are_ordered_by_decoder(trained, tmp_path):
     trained("d", "mha", 1.0, 1, options={"context": "cross"})
     trained("e", "mha", 1.0, 1)
     trained("f", "gqa", 1.0, 1)
+    trained("g", "rnn", 1.0, 1)
     labels = [row.label for row in find_trained([tmp_path])]
-    assert labels == ["mha", "mha, cross", "gqa", "mtla s=2", "mtla s=4", "transformer"]
+    assert labels == [
+        *("transformer", "mha", "mha, cross", "gqa", "mtla s=2", "mtla s=4", "rnn")
+    ]
+
+
+def test_a_model_s_searches_are_told_apart_and_of_one_setting(trained, tmp_path):
+    trained("a", "mha", 1.0, 1)
+    trained("a", "mha", 9.0, 1, decoding="decode_search_espnet", search="espnet")
+    trained(
+        "b", "mla", 1.0, 1, decoding="decode_search_espnet"
+    )  # a folder's name alone
+    trained("c", "mla", 1.0, 1, search="fast")
+    rows = find_trained([tmp_path])
+    assert [(row.label, row.search, row.decoding) for row in rows] == [
+        ("mha", "fast", "decode"),
+        ("mha, ESPnet's search", "espnet", "decode"),
+        ("mla", "fast", "decode_search_espnet"),
+        ("mla", "fast", "decode"),
+    ]
+    assert rows[0].setting == rows[1].setting == rows[3].setting != rows[2].setting
 
 
 def test_experiments_folders_and_recipes_name_the_same(trained, tmp_path, monkeypatch):
