@@ -80,12 +80,18 @@ def decoded(tmp, name):
     }
 
 
-def row_of(stdout, label):
-    """The cells of a variant's one row, by the heads of their columns."""
+def rows_of(stdout):
+    """The cells of each row of the one table, by the heads of their columns."""
     lines = [line for line in stdout.splitlines() if line.startswith("| ")]
-    head, _, row = [line.strip("| ").split(" | ") for line in lines]
-    assert row[0] == label
-    return dict(zip(head, row, strict=True))
+    head, _, *rows = [line.strip("| ").split(" | ") for line in lines]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def row_of(stdout, label):
+    """The cells of a variant's one row."""
+    (row,) = rows_of(stdout)
+    assert row["decoder"] == label
+    return row
 
 
 def papers(row):
@@ -133,6 +139,20 @@ def test_a_rerun_does_nothing_but_print(recipe):
     assert " ... (log:" not in again
     assert again.count("done already") >= 9
     assert "| mtla s=2 | " in again
+
+
+def test_espnet_s_decoder_is_a_row_beside_ours(recipe):
+    """Trained from the same encoder, at the same sizes."""
+    printed = recipe("--decoder", "transformer", "--st_tag", "stock")
+    espnets, ours = rows_of(printed)
+    assert (espnets["decoder"], ours["decoder"]) == ("transformer", "mtla s=2")
+    assert 0 <= float(espnets["BLEU"]) <= 100
+    assert float(espnets["params M"]) > float(ours["params M"])
+    conf = yaml.safe_load((recipe.tmp / "exp/st_stock/config.yaml").read_text())
+    want = {"attention_heads": 4, "linear_units": 576, "num_blocks": 3}
+    rates = ("", "positional_", "self_attention_", "src_attention_")
+    want |= {f"{of}dropout_rate": 0.0 for of in rates}
+    assert (conf["decoder"], conf["decoder_conf"]) == ("transformer", want)
 
 
 def test_recognition_from_nothing_to_the_table(real_run):

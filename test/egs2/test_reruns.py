@@ -58,10 +58,12 @@ def again(plan, monkeypatch):
         (["--max_wav_duration", "20.5"], rest("filter_data")),
         (["--nbpe", "60"], rest("tokens")),
         (["--decoder", "mha"], rest("st_train")),
+        (["--decoder", "transformer"], rest("st_train")),
         (["--decoder_args", "temporal_stride=4"], rest("st_train")),
         (["--st_args", "--max_epoch 9"], rest("st_train")),
         (["--batch_size", "1"], rest("st_inference")),
         (["--inference_args", "--beam_size 2"], rest("st_inference")),
+        (["--inference_args", "--search espnet"], rest("st_inference")),
         (["--st_config", "conf/../conf/train_st_mini.yaml"], []),
     ],
 )
