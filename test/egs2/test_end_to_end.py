@@ -143,8 +143,8 @@ def test_a_rerun_does_nothing_but_print(recipe):
 
 def test_espnet_s_decoder_is_a_row_beside_ours(recipe):
     """Trained from the same encoder, at the same sizes."""
-    printed = recipe("--decoder", "transformer", "--st_tag", "stock")
-    espnets, ours = rows_of(printed)
+    options = ("--decoder", "transformer", "--st_tag", "stock")
+    espnets, ours = rows_of(recipe(*options))
     assert (espnets["decoder"], ours["decoder"]) == ("transformer", "mtla s=2")
     assert 0 <= float(espnets["BLEU"]) <= 100
     assert float(espnets["params M"]) > float(ours["params M"])
@@ -153,6 +153,13 @@ def test_espnet_s_decoder_is_a_row_beside_ours(recipe):
     rates = ("", "positional_", "self_attention_", "src_attention_")
     want |= {f"{of}dropout_rate": 0.0 for of in rates}
     assert (conf["decoder"], conf["decoder_conf"]) == ("transformer", want)
+    # decoded by ESPnet's search too: the same model's second row
+    printed = recipe(*options, "--inference_args", "--search espnet")
+    fast, searched, _ = rows_of(printed)
+    assert fast == espnets
+    assert searched["decoder"] == "transformer, ESPnet's search"
+    assert searched["params M"] == fast["params M"]
+    assert float(searched["BLEU"]) == pytest.approx(float(fast["BLEU"]), abs=1.0)
 
 
 def test_recognition_from_nothing_to_the_table(real_run):

@@ -3,7 +3,8 @@
 #   ./run.sh --mini true                            a small synthetic corpus, minutes on a laptop
 #   ./run.sh --librispeech /path/to/LibriSpeech     the real one, with ESPnet's Conformer encoder
 #   ./run.sh --librispeech /path/to/LibriSpeech --asr_config conf/train_asr_transformer.yaml
-#   ./run.sh --mini true --decoder mha              another decoder: mha, mqa, gqa, mla, mtla
+#   ./run.sh --mini true --decoder mha              another decoder: mha, mqa, gqa, mla, mtla,
+#                                                   or ESPnet's own: transformer
 # ./run.sh --help lists the options.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"

@@ -4,7 +4,8 @@
 #   ./run.sh --must_c /path/to/MUSTC_v1.0       the real one, without the paper's pretraining
 #   ./run.sh --must_c /path/to/MUSTC_v1.0 --pretrain_asr true
 #                                               the paper's setting: ../asr1 trains the encoder first
-#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
+#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla,
+#                                               or ESPnet's own: transformer
 # ./run.sh --help lists the options.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"

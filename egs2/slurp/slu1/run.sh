@@ -3,7 +3,8 @@
 #   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
 #   ./run.sh --slurp /path/to/slurp             the real one, with the paper's model
 #   ./run.sh --slurp /path/to/slurp --entities true   intent, entities and transcript
-#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
+#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla,
+#                                               or ESPnet's own: transformer
 # ./run.sh --help lists the options.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"

@@ -2,7 +2,8 @@
 # Summarisation on XSum, text to text, from data preparation to ROUGE:
 #   ./run.sh --mini true                        a small synthetic corpus, minutes on a laptop
 #   ./run.sh --xsum /path/to/xsum               the real one, with the paper's model
-#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla
+#   ./run.sh --mini true --decoder mha          another decoder: mha, mqa, gqa, mla, mtla,
+#                                               or ESPnet's own: transformer
 # ./run.sh --help lists the options.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../TEMPLATE/recipe.sh"
