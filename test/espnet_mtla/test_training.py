@@ -103,6 +103,23 @@ def test_espnet_receives_the_merged_file(tmp_path, monkeypatch):
     assert yaml.safe_load((out / "train.yaml").read_text("utf-8")) == {"a": 1, "b": "▁"}
 
 
+def test_espnet_receives_the_sizes_that_a_command_line_gives_its_decoder(
+    tmp_path, monkeypatch
+):
+    from espnet_mtla.tasks import STTask
+
+    monkeypatch.setattr(STTask, "main", lambda cmd: None)
+    one = write(tmp_path / "1.yaml", OURS)
+    two = write(tmp_path / "2.yaml", "decoder: transformer")
+    out = ["--output_dir", str(tmp_path / "exp")]
+    train(
+        "st",
+        ["--config", one, "--config", two, *out, "--decoder_conf", "dropout_rate=0"],
+    )
+    conf = yaml.safe_load((tmp_path / "exp/train.yaml").read_text("utf-8"))
+    assert conf["decoder_conf"]["positional_dropout_rate"] == 0
+
+
 def test_bad_decoder_options_are_one_line(tmp_path):
     """What a person meets: the whole command, refused before anything trains."""
     import subprocess
