@@ -86,9 +86,10 @@ class Accelerated:
 
     def __exit__(self, *exc: object) -> None:
         """Be ESPnet's object again."""
+        original = self.original
+        self.__class__ = type(original)
         vars(self).clear()
-        vars(self).update(vars(self.original))
-        self.__class__ = type(self.original)
+        vars(self).update(vars(original))
 
 
 def accelerate(

@@ -33,8 +33,9 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
 
     ``search.__class__ = FastBeamSearch`` makes one of ESPnet's. Hypotheses come
     without scorer states. Where there are fewer continuations than the beam is wide, it
-    is not filled (ESPnet raises, or in a batch extends empty slots); and a score of minus
-    infinity does not make a hypothesis. So hypotheses never depend on the batch.
+    is not filled (ESPnet raises, or in a batch extends empty slots); a score of minus
+    infinity does not make a hypothesis; nor does what CTC cannot say, where there is
+    another. So hypotheses never depend on the batch.
 
     Scorers are asked as by ESPnet. Two methods that they may have help:
     ``batch_select_state`` (without it their states are selected one by one), and
