@@ -12,7 +12,13 @@ from typing import Any
 import torch
 
 from bench.peers import authors, espnet, ours, tiled
-from bench.work import Case, Cost, step_cost, stock_step_cost
+from bench.work import (
+    Case,
+    Cost,
+    step_cost,
+    stock_cached_step_cost,
+    stock_step_cost,
+)
 from espnet_mtla import compat
 from espnet_mtla.errors import InputError
 from espnet_mtla.search.backend import Backend
@@ -67,15 +73,19 @@ def contender(
     """
     engine, _, kind = name.partition(":")
     engine, *parts = engine.split("+")
-    if not kind and name != "espnet":
+    stock = name in STOCK
+    if not kind and not stock:
         raise InputError(
-            f"{name}: give <engine>:<variant>, as in ours:mtla2, or espnet"
+            f"{name}: give <engine>:<variant>, as in ours:mtla2, or {' or '.join(STOCK)}"
         )
-    if parts or engine == "plain":
+    if (parts or engine == "plain") and not stock:
         check_parts(name, engine, parts, device, dtype)
-    if engine == "espnet" and not kind:
+    if stock:
         decoder = espnet.decoder(case)
-        nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
+        if parts:
+            nbytes, cost = methodcaller("nbytes"), stock_cached_step_cost(case)
+        else:
+            nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
     else:
         cost = step_cost(case, kind, "shared" if engine in OURS else "tiled")
         nbytes = methodcaller("nbytes")
@@ -90,7 +100,9 @@ def contender(
                 f"{name}: give ours, plain, espnet, tiled or authors before ':'"
             )
     decoder = decoder.eval().to(device, dtype)
-    if kind and engine in OURS:
+    if name == CACHED:
+        engine, decoder = "ours", SearchView(decoder)
+    elif kind and engine in OURS:
         some = Backend(graphs="graph" in parts, kernels="kernel" in parts)
         decoder = SearchView(decoder, some if engine == "plain" else None)
     search = beam_search(engine, decoder, case, device, dtype)
@@ -117,6 +129,9 @@ def check_parts(
         raise InputError(f"{name}: on a CPU plain is ours, but with --dtype float32")
 
 
+CACHED = "espnet+cache"
+"""ESPnet's decoder as :func:`espnet_mtla.accelerate` runs it, in our search."""
+STOCK = ("espnet", CACHED)
 OURS = ("ours", "plain", "espnet")
 """Engines whose decoder is ours where a variant is named."""
 

@@ -102,6 +102,21 @@ def step_cost(case: Case, variant: str, engine: str) -> Cost:
     return Cost(2.0 * n_hyp * products, moved)
 
 
+def stock_cached_step_cost(case: Case) -> Cost:
+    """Mean cost of a step of ESPnet's decoder over cached keys and values.
+
+    As :func:`step_cost` counts it for the shared engine.
+    """
+    size, n_hyp, text = case.size, case.n_hyp, (case.tokens + 1) / 2
+    weights = case.layers * (6 * size * size + 2 * size * case.linear_units)
+    weights += size * case.vocabulary
+    products = weights + case.layers * 2 * size * (text + case.prompt)
+    cached = case.layers * 2 * size
+    moved = cached * (case.utterances * case.prompt + n_hyp * text * 3)
+    moved += weights + 2 * n_hyp * case.vocabulary
+    return Cost(2.0 * n_hyp * products, moved)
+
+
 def stock_step_cost(case: Case) -> Cost:
     """Mean cost of a step of ESPnet's ``TransformerDecoder``, as it is made.
 

@@ -18,4 +18,15 @@ open chunk  the newest chunk of MTLA while it holds fewer than ``s`` tokens
 ==========  ===================================================================
 """
 
+from typing import Any
+
 __version__ = "0.2.1"
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch and ESPnet take seconds to import: not before they are asked for
+    if name == "accelerate":
+        from espnet_mtla.accelerated import accelerate
+
+        return accelerate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ in everything ESPnet can train) is behind a function.
 import argparse
 import importlib
 import inspect
+import sys
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
@@ -15,6 +16,15 @@ from typing import Any, NamedTuple
 import torch
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from espnet2.legacy.nets.pytorch_backend.transformer.attention import (
+    MultiHeadedAttention,
+)
+from espnet2.legacy.nets.pytorch_backend.transformer.decoder_layer import DecoderLayer
+from espnet2.legacy.nets.pytorch_backend.transformer.embedding import (
+    PositionalEncoding,
+    ScaledPositionalEncoding,
+)
+from espnet2.legacy.nets.pytorch_backend.transformer.encoder_layer import EncoderLayer
 from espnet2.legacy.nets.pytorch_backend.transformer.positionwise_feed_forward import (
     PositionwiseFeedForward,
 )
@@ -37,7 +47,12 @@ __all__ = [
     "AbsFrontend",
     "BatchPartialScorerInterface",
     "BatchScorerInterface",
+    "DecoderLayer",
+    "EncoderLayer",
+    "MultiHeadedAttention",
+    "PositionalEncoding",
     "PositionwiseFeedForward",
+    "ScaledPositionalEncoding",
     "TooShortUttError",
     "is_out_of_memory_error",
     "release_accelerator_memory",
@@ -75,6 +90,15 @@ def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParse
 def speech2text_class(task: str) -> type[Any]:
     """Return ESPnet's ``Speech2Text`` of a task, whatever it is called there."""
     return getattr(inference_module(task), TASKS[task].speech2text)
+
+
+def task_of(speech2text: object) -> str | None:
+    """Return the task whose ``Speech2Text`` an object is, or None."""
+    for kind in type(speech2text).__mro__:
+        for task in TASKS:
+            if kind.__module__ == f"espnet2.bin.{task}_inference":
+                return task
+    return None
 
 
 def perplexity_module() -> ModuleType:
@@ -156,9 +180,27 @@ def transformer_decoder() -> type[Any]:
     return importlib.import_module(name).TransformerDecoder
 
 
+def transformer_lm() -> type[Any]:
+    """Return ESPnet's ``TransformerLM``."""
+    return importlib.import_module("espnet2.lm.transformer_lm").TransformerLM
+
+
 def ctc_prefix_scorer() -> type[Any]:
     """Return ESPnet's own ``CTCPrefixScorer``."""
     return importlib.import_module("espnet2.legacy.nets.scorers.ctc").CTCPrefixScorer
+
+
+def length_bonus() -> type[Any]:
+    """Return ESPnet's ``LengthBonus``."""
+    name = "espnet2.legacy.nets.scorers.length_bonus"
+    return importlib.import_module(name).LengthBonus
+
+
+def score_filter() -> type[Any]:
+    """Return the scorer that forbids tokens in ESPnet's ``s2t_inference``."""
+    # where it is not imported nothing is one
+    module = sys.modules.get("espnet2.bin.s2t_inference")
+    return module.ScoreFilter if module else type(None)
 
 
 def takes_batches(search: Any) -> bool:

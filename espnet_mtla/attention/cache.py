@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from espnet_mtla.attention.contract import Attention, LayerCache
+from espnet_mtla.attention.contract import LayerCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step, slot_count
 
@@ -26,6 +26,21 @@ class CacheLayout(Protocol):
 
     lengths: torch.Tensor
     cached: torch.Tensor
+
+
+class Tails(Protocol):
+    """What tails need to know of the attention that writes them.
+
+    Attributes:
+        tail_shapes: ``(G, w)`` of each tail buffer.
+        geometry: how it counts positions.
+    """
+
+    @property
+    def tail_shapes(self) -> tuple[tuple[int, int], ...]: ...
+
+    @property
+    def geometry(self) -> Geometry: ...
 
 
 @dataclass
@@ -106,7 +121,7 @@ class TailCache:
 
     @classmethod
     def build(
-        cls, prompt: PromptCache, attention: Attention, n_hyp: int
+        cls, prompt: PromptCache, attention: Tails, n_hyp: int
     ) -> "TailCache":
         """Start the tails of ``n_hyp`` hypotheses: empty but for open chunks."""
         first, n_layers = prompt.layers[0], len(prompt.layers)

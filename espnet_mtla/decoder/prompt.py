@@ -16,14 +16,14 @@ from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import AbsDecoder
 from espnet_mtla.decoder.cross import CrossLayer
 from espnet_mtla.decoder.layer import DecoderLayer, PreNormLayer
-from espnet_mtla.decoder.scorer import StateScorer
+from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.errors import InputError
 from espnet_mtla.nearest import did_you_mean
 from espnet_mtla.variant import COMMON, Variant
 
 
-class PromptDecoder(AbsDecoder, StateScorer):
+class PromptDecoder(AbsDecoder, StepScorer):
     """Decoder with one attention variant.
 
     Of each variant :func:`espnet_mtla.decoder.variants.decoder_class` makes a
@@ -171,7 +171,7 @@ class PromptDecoder(AbsDecoder, StateScorer):
     def batch_init_state(
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
-        """See :meth:`StateScorer.batch_init_state`."""
+        """See :meth:`StepScorer.batch_init_state`."""
         if x.dim() == 2:
             x = x.unsqueeze(0)
         if xs_lengths is None:
@@ -182,29 +182,10 @@ class PromptDecoder(AbsDecoder, StateScorer):
         cached = [layer.cache_prompt(prompt, layout) for layer in self.layers]
         return DecoderState(PromptCache.build(cached, layout, self.attention.stride))
 
-    @torch.no_grad()
-    def batch_score(
-        self,
-        ys: torch.Tensor,
-        states: DecoderState | list[DecoderState],
-        xs: torch.Tensor,
-        xs_mask: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, DecoderState]:
-        """See :meth:`StateScorer.batch_score`."""
-        if isinstance(states, list):
-            states = DecoderState.gather(states, self.attention)
-        if states.tail.length >= ys.shape[1]:
-            raise RuntimeError("this state was consumed by an earlier batch_score")
-        while states.tail.length < ys.shape[1]:
-            logits = states.step(self, ys[:, states.tail.length])
-        # float32 or wider: a search adds up those of many tokens
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-        return logits.log_softmax(dim=-1, dtype=dtype), states
-
     def advance(
         self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
     ) -> torch.Tensor:
-        """Write tokens ``(N,)`` into the tails; logits ``(N, V)``."""
+        """See :meth:`StepScorer.advance`."""
         x = self._embed(tokens)
         for i, layer in enumerate(self.layers):
             x = layer.step(x, prompt.layers[i], prompt.unused, tail.layer(i), at)

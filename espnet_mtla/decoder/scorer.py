@@ -4,6 +4,8 @@ from abc import abstractmethod
 
 import torch
 
+from espnet_mtla.attention.cache import PromptCache, TailCache, Tails
+from espnet_mtla.attention.step import Step
 from espnet_mtla.compat import BatchScorerInterface
 from espnet_mtla.decoder.state import DecoderState
 
@@ -78,3 +80,41 @@ class StateScorer(BatchScorerInterface):
     ) -> DecoderState:
         """Reduce a batched state to its utterances ``rows``, ``(B,)``."""
         return state.keep(rows)
+
+
+class StepScorer(StateScorer):
+    """A scorer that feeds one token of each hypothesis after the other: :meth:`advance`."""
+
+    @property
+    @abstractmethod
+    def attention(self) -> Tails:
+        """The first layer's attention; all layers are of one kind and size."""
+
+    @abstractmethod
+    def advance(
+        self, tokens: torch.Tensor, prompt: PromptCache, tail: TailCache, at: Step
+    ) -> torch.Tensor:
+        """Write tokens ``(N,)`` into the tails; logits ``(N, V)``."""
+
+    @torch.no_grad()
+    def batch_score(
+        self,
+        ys: torch.Tensor,
+        states: DecoderState | list[DecoderState],
+        xs: torch.Tensor,
+        xs_mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, DecoderState]:
+        """See :meth:`StateScorer.batch_score`."""
+        if isinstance(states, list):
+            states = DecoderState.gather(states, self.attention)
+        if states.tail.length >= ys.shape[1]:
+            raise RuntimeError("this state was consumed by an earlier batch_score")
+        while states.tail.length < ys.shape[1]:
+            logits = states.step(self, ys[:, states.tail.length])
+        return self.scores(logits), states
+
+    def scores(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return log-probabilities of logits ``(N, V)``."""
+        # float32 or wider: a search adds up those of many tokens
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=-1, dtype=dtype)

@@ -1,4 +1,4 @@
-"""What the prompt decoder hands to a beam search as its scorer state."""
+"""What a decoder hands to a beam search as its scorer state."""
 
 import weakref
 from functools import cached_property
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from espnet_mtla.attention.cache import PromptCache, TailCache
-from espnet_mtla.attention.contract import Attention
+from espnet_mtla.attention.cache import PromptCache, TailCache, Tails
 
 if TYPE_CHECKING:
-    from espnet_mtla.decoder.prompt import PromptDecoder
+    from espnet_mtla.decoder.scorer import StepScorer
 
 
 class DecoderState:
@@ -59,7 +58,7 @@ class DecoderState:
         lengths = self.prompt.lengths
         return lengths.repeat_interleave(self.tail.n_hyp // len(lengths))
 
-    def step(self, decoder: "PromptDecoder", tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, decoder: "StepScorer", tokens: torch.Tensor) -> torch.Tensor:
         """Feed one token ``(N,)`` to every hypothesis; logits ``(N, V)``."""
         at = self.tail.place(self.lengths)
         return decoder.advance(tokens, self.prompt, self.tail, at)
@@ -94,7 +93,7 @@ class DecoderState:
 
     @classmethod
     def gather(
-        cls, states: list["DecoderState"], attention: Attention
+        cls, states: list["DecoderState"], attention: Tails
     ) -> "DecoderState":
         """Hold a list of hypotheses, utterance-major, as one batched state.
 

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from espnet_mtla import compat
@@ -76,39 +77,62 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What stands in the place of an utterance's result that there is none of.
+
+    Attributes:
+        name: of the utterance.
+        reason: one line.
+    """
+
+    name: str
+    reason: str
+
+
 def halving(
     decode: Callable[[Sequence[Item]], list[Result]],
     batch: Sequence[Item],
     names: Sequence[str],
-) -> list[Result]:
-    """Decode a batch, in halves when it does not fit into memory.
+) -> list[Result | Failure]:
+    """Decode a batch, in halves when it fails: none takes others with it.
 
     Args:
         decode: returns one result for each item of its batch.
         batch: items.
         names: utterance id of each, for messages.
 
+    Returns:
+        A result for each, or why there is none.
+
     Raises:
-        InputError: one utterance does not fit by itself.
+        InputError: what ``decode`` raises that no other batch would mend.
     """
     try:
-        return decode(batch)
-    except (RuntimeError, MemoryError) as e:
-        if not out_of_memory(e):
-            raise
+        return list(decode(batch))
+    except InputError:
+        raise
+    except Exception as e:
+        no_room = out_of_memory(e)
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+        if not no_room:
+            logger.debug("%s", names, exc_info=e)
     # outside the handler: the exception's traceback keeps the batch alive
-    compat.release_accelerator_memory()
+    if no_room:
+        compat.release_accelerator_memory()
     if len(batch) == 1:
-        raise InputError(
-            f"utterance {names[0]} does not fit into memory by itself ({reason}): "
-            "lower --beam_size, or cut it into shorter segments"
-        )
+        if no_room:
+            reason = (
+                f"it does not fit into memory by itself ({reason}): lower --beam_size, "
+                "or cut it into shorter segments"
+            )
+        return [Failure(names[0], reason)]
     half = len(batch) // 2
     logger.warning(
-        "a batch of %d utterances (%s ...) does not fit into memory: halved",
+        "a batch of %d utterances (%s ...) %s: halved",
         len(batch),
         names[0],
+        "does not fit into memory" if no_room else f"failed ({reason})",
     )
     return halving(decode, batch[:half], names[:half]) + halving(
         decode, batch[half:], names[half:]

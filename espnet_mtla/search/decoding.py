@@ -1,4 +1,4 @@
-"""Decoding of a task: ESPnet's options, model and beam search, in batches.
+"""Decoding of a task: ESPnet's options, model and files, our search, in batches.
 
 ESPnet decodes one utterance at a time in most tasks. An utterance is what a task
 decodes, speech or a text. Here ``--batch_frames`` bounds a batch, by its padded
@@ -6,40 +6,54 @@ frames times the beam, and if given ``--batch_size``, by utterances; utterances 
 sorted by length, hypotheses do not depend on the batching, and outputs come in input
 order: ``text`` and
 ``<n>best_recog/{text,token,token_int,score}`` as ESPnet's, and
-``efficiency.json`` (time, memory, cache; see :mod:`espnet_mtla.scoring`).
+``efficiency.json`` (time, memory, cache; see :mod:`espnet_mtla.scoring`). Until they are
+whole a journal beside them keeps what is found; killed, the same command goes on.
 """
 
 import argparse
+import hashlib
+import inspect
 import json
 import logging
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from espnet_mtla import limits
+from espnet_mtla import __version__, limits
 from espnet_mtla.checkpoint import check_checkpoint, check_language_model
+from espnet_mtla.config import take_option
 from espnet_mtla.errors import InputError
 from espnet_mtla.files import atomic_open, read_table
-from espnet_mtla.search.batch import frames_at, halving, plan_batches
+from espnet_mtla.search.batch import Failure, frames_at, plan_batches
+from espnet_mtla.search.graph import CAPTURES
+from espnet_mtla.search.outputs import Journal, Outputs, write_outputs
 from espnet_mtla.search.recognizer import Recognizer
 
 logger = logging.getLogger(__name__)
 
 DATA = "data_path_and_name_and_type"
-NOT_BATCHED = [
+ESPNETS_WAY = [
     "enh_s2t_task",
     "multi_asr",
     "streaming",
     "time_sync",
     "partial_ar",
     "word_lm_train_config",
+    "run_chunk",
+    "ctc_greedy",
+    "hugging_face_decoder",
 ]
-"""ESPnet's options that decode in ways of their own."""
+"""ESPnet's options that decode, or write, in ways of their own: its command does."""
+NO_RESULT = ["output_dir", "log_level", "num_workers", "batch_size", "batch_frames"]
+"""Options that hypotheses do not depend on."""
 
 
 def inference_parser(task: str) -> argparse.ArgumentParser:
-    """ESPnet's ``<task>_inference`` options and ``--batch_frames``."""
+    """ESPnet's ``<task>_inference`` options, ``--batch_frames`` and ``--search``."""
     from espnet_mtla import compat
 
     bound = "Most utterances in a batch; 0 for no bound by their number"
@@ -52,6 +66,12 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
         help="Most padded frames of 10 ms, or units of text, in a batch. 50000x50: "
         "50000 at a beam of 50, in proportion more at a smaller one and fewer at a "
         "larger one; 50000: as many at any beam; 0: no bound",
+    )
+    parser.add_argument(
+        "--search",
+        choices=("fast", "espnet"),
+        default="fast",
+        help="espnet: ESPnet's own search, an utterance at a time",
     )
     return parser
 
@@ -79,9 +99,6 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         args.batch_frames = frames_at(args.batch_frames, args.beam_size)
     except ValueError as e:  # what a YAML file has as a number is not parsed
         raise InputError(f"--batch_frames {e}") from None
-    for name in NOT_BATCHED:
-        if getattr(args, name, None):
-            raise InputError(f"--{name}: only ESPnet's own {task}_inference has that")
     if args.ngpu > 1:
         raise InputError(f"--ngpu {args.ngpu}: decoding runs on one GPU, give 0 or 1")
     paths = [(n, getattr(args, n, None)) for n in ("lm_train_config", "lm_file")]
@@ -91,7 +108,8 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         if path is not None and not Path(path).is_file():
             raise InputError(f"--{name} {path}: no such file")
     config = getattr(args, f"{task}_train_config")
-    check_checkpoint(config, getattr(args, f"{task}_model_file"))
+    if not args.model_tag:
+        check_checkpoint(config, getattr(args, f"{task}_model_file"))
     if args.lm_train_config or args.lm_file:
         if args.lm_weight <= 0:
             raise InputError(
@@ -101,25 +119,20 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def write_outputs(out: Path, keys: Sequence[str], results: list, nbest: int) -> None:
-    """Write n-best lists in the order of ``keys``; see the module's head."""
-    for n in range(nbest):
-        found = [r[n] if n < len(r) else ("", [], [], "") for r in results]
-        columns = {
-            "text": [text for text, *_ in found],
-            "token": [" ".join(token) for _, token, *_ in found],
-            "token_int": [" ".join(map(str, ints)) for _, _, ints, _ in found],
-            "score": [str(score) for *_, score in found],
-        }
-        folder = out / f"{n + 1}best_recog"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, values in columns.items():
-            paths = [folder / name] + ([out / name] if (n, name) == (0, "text") else [])
-            for path in paths:
-                with atomic_open(path) as f:
-                    f.writelines(
-                        f"{k} {v}".rstrip() + "\n" for k, v in zip(keys, values)
-                    )
+def load(task: str, args: argparse.Namespace) -> Any:
+    """Return ESPnet's ``Speech2Text`` of parsed options."""
+    from espnet_mtla import compat, registry
+
+    registry.register([task])
+    speech2text = compat.speech2text_class(task)
+    known = inspect.signature(speech2text.__init__).parameters
+    options = {k: v for k, v in vars(args).items() if k in known}
+    # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
+    options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
+    made = speech2text.from_pretrained(args.model_tag, **options)
+    if made.beam_search is not None:  # st_inference takes this option and forgets it
+        made.beam_search.normalize_length = args.normalize_length
+    return made
 
 
 def inference(task: str, argv: Sequence[str] | None = None) -> None:
@@ -130,62 +143,134 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
         argv: options; ``sys.argv`` when None.
 
     Raises:
-        InputError: bad options or files, or an utterance larger than memory.
+        InputError: bad options or files, a model that gives NaN, or utterances that could
+            not be decoded, when all others are.
     """
     args = parse(task, argv)
     from espnet_mtla import compat
-    from espnet_mtla.search.graph import CAPTURES
-    from espnet_mtla.search.meter import CacheMeter, Meter
 
     logging.basicConfig(
         level=args.log_level,
         format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
     )
+    if ways := [name for name in ESPNETS_WAY if getattr(args, name, None)]:
+        logger.warning("--%s: decoded by ESPnet's own %s_inference", ways[0], task)
+        words = without(sys.argv[1:] if argv is None else argv, OURS)
+        compat.inference_module(task).main(words)
+        return
     torch.manual_seed(args.seed)
-    recognizer = Recognizer(task, args)
-    # text becomes units as in training
-    preprocess = compat.task_class(task).build_preprocess_fn(
-        recognizer.train_args, train=False
-    )
-    data = compat.dataset_class()(args.data_path_and_name_and_type, preprocess)
-    keys = list(data)
-    if args.key_file:
-        wanted = read_table(args.key_file)
-        unknown = [key for key in wanted if key not in set(keys)]
-        if unknown:
-            raise InputError(f"{args.key_file}: {unknown[0]} is not in the data")
-        keys = list(wanted)
-    cache = CacheMeter(recognizer.decoder)
+    recognizer = Recognizer(load(task, args), ours=args.search == "fast")
+    recognizer.log()
+    decode_set(recognizer, Data(recognizer, args), args)
 
-    def load(key: str) -> torch.Tensor:
-        return torch.from_numpy(data[key][1][recognizer.input.name])
 
-    sizes = [len(load(key)) for key in keys]
-    frames = [n / recognizer.input.frame for n in sizes]
-    results: list = [None] * len(keys)
-    with Meter(recognizer.device) as meter:
-        for batch in plan_batches(frames, args.batch_size, args.batch_frames):
-            names = [keys[i] for i in batch]
-            inputs = [load(key) for key in names]
-            for i, found in zip(batch, halving(recognizer, inputs, names)):
-                results[i] = found
+OURS = ("batch_frames", "search")
+"""Options that ESPnet's parsers do not have."""
+
+
+def without(argv: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return a command line without some of its options."""
+    words = list(argv)
+    for name in names:
+        _, words = take_option(name, words)
+    return words
+
+
+class Data:
+    """A test set, as ESPnet's calls take its utterances.
+
+    Args:
+        recognizer: that decodes it.
+        args: ESPnet's options.
+
+    Raises:
+        InputError: a key that is not in the data.
+    """
+
+    def __init__(self, recognizer: Recognizer, args: argparse.Namespace):
+        from espnet_mtla import compat
+
+        self.input = recognizer.input
+        # text becomes units as in training
+        preprocess = compat.task_class(recognizer.task).build_preprocess_fn(
+            recognizer.train_args, train=False
+        )
+        # rates are looked at one by one
+        self.data = compat.dataset_class()(
+            getattr(args, DATA), preprocess, allow_multi_rates=True
+        )
+        self.keys = list(self.data)
+        if args.key_file:
+            wanted = read_table(args.key_file)
+            unknown = [key for key in wanted if key not in set(self.keys)]
+            if unknown:
+                raise InputError(f"{args.key_file}: {unknown[0]} is not in the data")
+            self.keys = list(wanted)
+
+    def load(self, key: str) -> dict[str, torch.Tensor]:
+        """Read an utterance.
+
+        Raises:
+            InputError: it is of another sampling rate than the model's.
+        """
+        found = self.data[key][1]
+        loader = self.data.loader_dict.get(self.input.name)
+        self.input.check_rate(getattr(loader, "rate", None), key)
+        return {name: torch.from_numpy(value) for name, value in found.items()}
+
+
+def decode_set(recognizer: Recognizer, data: Data, args: argparse.Namespace) -> None:
+    """Decode all utterances of a test set and write what is found; see :func:`inference`."""
+    from espnet_mtla.search.meter import CacheMeter, Meter
+
     out = Path(args.output_dir)
-    write_outputs(out, keys, results, args.nbest)
-    decoder = recognizer.model.decoder
-    attention = getattr(decoder, "attention", None)
-    source = getattr(decoder.layers[0], "src_attn", None) if attention else None
+    out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(out / ".journal", about(args, data.keys))
+    if journal.found:
+        logger.info("%d utterances were decoded before", len(journal.found))
+    outputs = Outputs(recognizer.inner, recognizer.model.eos)
+    cache = CacheMeter(recognizer.decoder)
+    failures: list[Failure] = []
+    sizes: dict[str, int] = {}
+    frames: list[float] = []
+    keys: list[str] = []
+    for key in data.keys:
+        try:
+            item = data.load(key)
+        except Exception as e:  # of any reader of audio
+            failures.append(Failure(key, " ".join(str(e).split()) or type(e).__name__))
+            continue
+        sizes[key] = len(item[data.input.name])
+        if key not in journal.found:
+            keys.append(key)
+            frames.append(recognizer.frames(item))
+    with Meter(str(recognizer.inner.device)) as meter:
+        for places in plan_batches(frames, args.batch_size, args.batch_frames):
+            names = [keys[i] for i in places]
+            begin = time.perf_counter()
+            results = recognizer.decode([data.load(key) for key in names], names)
+            failures += [r for r in results if isinstance(r, Failure)]
+            found = {
+                name: outputs.columns(result)
+                for name, result in zip(names, results)
+                if not isinstance(result, Failure)
+            }
+            journal.add(found, time.perf_counter() - begin)
+    write_outputs(out, data.keys, journal.found, args.nbest)
+    total = round(sum(sizes.values()) / data.input.unit, 2)
     summary = {
         **meter.result(),
+        "seconds": round(journal.seconds, 3),
         "cache_bytes": cache.peak,
-        "cache_elements": attention.cache_elements if attention else None,
-        "source_elements": source.cache_elements if source else None,
-        "utterances": len(keys),
-        recognizer.input.measure: round(sum(sizes) / recognizer.input.unit, 2),
+        **recognizer.cached(),
+        "utterances": len(data.keys),
+        data.input.measure: total,
         "parameters": sum(p.numel() for p in recognizer.model.parameters()),
         "beam_size": args.beam_size,
         "batch_size": args.batch_size,
         "batch_frames": args.batch_frames,
-        "device": _device_name(recognizer.device),
+        "search": args.search,
+        "device": _device_name(str(recognizer.inner.device)),
         "threads": torch.get_num_threads(),
         "dtype": args.dtype,
         "torch": torch.__version__,
@@ -196,7 +281,28 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     with atomic_open(out / "efficiency.json") as f:
         json.dump(summary, f, indent=2)
         f.write("\n")
-    logger.info("decoded %d utterances in %.1f s", len(keys), meter.seconds)
+    logger.info("decoded %d utterances in %.1f s", len(data.keys), journal.seconds)
+    if failures:
+        for failure in failures:
+            logger.error("%s: %s", failure.name, failure.reason)
+        raise InputError(
+            f"{len(failures)} of {len(data.keys)} utterances could not be decoded and are "
+            f"left empty in {out}, as {failures[0].name}: {failures[0].reason}"
+        )
+    journal.remove()
+
+
+def about(args: argparse.Namespace, keys: Sequence[str]) -> dict[str, Any]:
+    """Return all that hypotheses depend on: options, files as they are, utterances."""
+    files = [v for v in vars(args).values() if isinstance(v, str) and Path(v).is_file()]
+    files += [path for path, _, _ in getattr(args, DATA)]
+    stats = {path: Path(path).stat() for path in files}
+    return {
+        "options": {k: v for k, v in vars(args).items() if k not in NO_RESULT},
+        "files": {path: (s.st_size, s.st_mtime_ns) for path, s in stats.items()},
+        "keys": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
+        "version": __version__,
+    }
 
 
 def _device_name(device: str) -> str:

@@ -1,4 +1,4 @@
-"""When a search ends: ESPnet's end detection, and how the host hears of it."""
+"""When a search ends: ESPnet's end detection, what is settled, and how the host hears."""
 
 from collections import deque
 
@@ -11,6 +11,8 @@ LENGTHS = 3
 SINCE = 2
 """ESPnet looks for hypotheses of as many tokens as there were steps; with
 ``<sos>`` and ``<eos>`` among the tokens, those ended two steps ago."""
+ROUNDING = 1e-3
+"""How far sums of scores in float32 may be from what they would be."""
 
 
 class EndDetection:
@@ -24,12 +26,15 @@ class EndDetection:
         self.best = score.new_full((len(score),), -torch.inf)
         self.recent = score.new_full((len(score), LENGTHS + SINCE), -torch.inf)
 
-    def update(self, score: torch.Tensor, ended: torch.Tensor) -> torch.Tensor:
+    def update(
+        self, score: torch.Tensor, ended: torch.Tensor, *unread: torch.Tensor
+    ) -> torch.Tensor:
         """Take in a step.
 
         Args:
             score: of all hypotheses, ``(B, K)``.
             ended: which of them ended with this step, ``(B, K)``.
+            unread: what :class:`Settled` reads besides.
 
         Returns:
             Utterances of which no better text is expected, ``(B,)``.
@@ -44,6 +49,52 @@ class EndDetection:
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these utterances."""
         self.best, self.recent = self.best[rows], self.recent[rows]
+
+
+class Settled:
+    """Says of which utterances the ``n`` best hypotheses cannot change any more.
+
+    Where no score of a token is above ``gain``, no hypothesis that is still extended can
+    overtake one that ended with more than it can reach.
+
+    Args:
+        score: any scores ``(B, K)``, for their size, device and type.
+        n_best: ``n``.
+        gain: most that a token can add to a score, at least 0.
+    """
+
+    def __init__(self, score: torch.Tensor, n_best: int, gain: float):
+        self.best = score.new_full((len(score), n_best), -torch.inf)
+        self.gain = gain
+
+    def update(
+        self,
+        score: torch.Tensor,
+        ended: torch.Tensor,
+        active: torch.Tensor,
+        steps_left: torch.Tensor,
+    ) -> torch.Tensor:
+        """Take in a step.
+
+        Args:
+            score: of all hypotheses, ``(B, K)``.
+            ended: which of them ended with this step, ``(B, K)``.
+            active: which can be extended, ``(B, K)``.
+            steps_left: that an utterance has at most, ``(B, 1)``.
+
+        Returns:
+            Utterances that are settled, ``(B,)``.
+        """
+        new = score.masked_fill(~ended, -torch.inf)
+        n_best = self.best.shape[1]
+        self.best = torch.cat((self.best, new), dim=1).topk(n_best, dim=1)[0]
+        reach = score.masked_fill(~active, -torch.inf).amax(1)
+        reach = reach + self.gain * steps_left[:, 0] + ROUNDING
+        return self.best[:, -1] > reach
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these utterances."""
+        self.best = self.best[rows]
 
 
 class Outcomes:

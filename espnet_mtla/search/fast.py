@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from espnet_mtla import compat
-from espnet_mtla.search.end import EndDetection, Outcomes
-from espnet_mtla.search.history import Choice, History
+from espnet_mtla.decoder.scorer import StateScorer
+from espnet_mtla.search.ctc import CTCPrefixScorer
+from espnet_mtla.search.end import EndDetection, Outcomes, Settled
+from espnet_mtla.search.history import Choice, History, NotANumber
+from espnet_mtla.search.room import check_room
 from espnet_mtla.search.slots import Slots
 
-LOG_ZERO = -1e10
-"""Score of what an empty slot is extended to, as in ESPnet."""
 AHEAD = 2
 """Steps that a GPU may be behind when the host waits for one to end."""
 FULL = 0.75
@@ -31,9 +32,10 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
     """``BatchBeamSearch`` whose own cost hardly shows; it finds the same.
 
     ``search.__class__ = FastBeamSearch`` makes one of ESPnet's. Hypotheses come
-    without scorer states. Where ESPnet raises because one utterance has fewer
-    continuations than the beam is wide, the beam is not filled; and a score of
-    minus infinity does not make a hypothesis.
+    without scorer states. Where there are fewer continuations than the beam is wide, it
+    is not filled (ESPnet raises, or in a batch extends empty slots); a score of minus
+    infinity does not make a hypothesis; nor does what CTC cannot say, where there is
+    another. So hypotheses never depend on the batch.
 
     Scorers are asked as by ESPnet. Two methods that they may have help:
     ``batch_select_state`` (without it their states are selected one by one), and
@@ -42,6 +44,10 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
     encoder output and gets an empty one, where ESPnet would copy it for each
     hypothesis.
     """
+
+    n_best = 0
+    """How many hypotheses are asked for: a search ends when they cannot change any more,
+    and may return few others. 0 asks for all that ESPnet's finds."""
 
     def _expand_over_beam(
         self, x: torch.Tensor, x_lengths: torch.Tensor
@@ -54,27 +60,33 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
 
     @torch.no_grad()
     def _search_loop(self, *args) -> list[list]:
-        """Return the hypotheses that ended, for each utterance."""
+        """Return the hypotheses that ended, for each utterance.
+
+        Raises:
+            NotANumber: scores that are none.
+            MemoryError: the beam is wider than memory.
+        """
         given = compat.SearchLoop(*args)
         if given.pre_xs is not None or not self._knows_all():
             return super()._search_loop(*args)
         x, n_utt, maxlens = given.x, given.n_utt, given.maxlens
+        check_room(n_utt * self.beam_size, self.n_vocab, x)
         start = self.init_hyp(x, given.x_lengths) if given.batched else self.init_hyp(x)
         primer = start.yseq.view(n_utt, -1, start.yseq.shape[1])[:, 0]
         states = {k: state[0] for k, state in start.states.items()}
         shape = self.beam_size, self.n_vocab
         bounds = given.minlens, maxlens
         slots = Slots.start(primer, states, shape, given.xs, given.xs_mask, bounds)
-        detection = EndDetection(slots.score) if given.maxlenratio == 0.0 else None
+        detections: list[EndDetection | Settled] = []
+        if given.maxlenratio == 0.0:
+            detections.append(EndDetection(slots.score))
+        if self.n_best and (gain := self._gain()) is not None:
+            detections.append(Settled(slots.score, self.n_best, gain))
         history = History(primer, self.n_vocab, list(states))
         outcomes = Outcomes(AHEAD if x.is_cuda else 0)
-        # ESPnet extends empty slots too where a batch has nothing better
-        empty = -torch.inf
-        if n_utt > 1:
-            empty = max(LOG_ZERO, torch.finfo(x.dtype).min / 4)
         for i in range(max(maxlens)):
-            top_ids = self._step(slots, empty)
-            ended = self._end(slots, i, detection)
+            top_ids = self._step(slots)
+            ended = self._end(slots, i, detections)
             history.choices.append(
                 Choice(slots.rows, top_ids, ended, slots.score, slots.sums)
             )
@@ -86,8 +98,10 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
                 break
             full = FULL_ON_GPU if x.is_cuda else FULL
             if len(left) <= full * len(done) and self._lets_go():
-                self._keep(slots, detection, left)
+                self._keep(slots, detections, left)
                 outcomes.clear()  # their rows are gone
+        if bad := history.not_numbers():
+            raise NotANumber(bad)
         return history.hypotheses(self.eos, maxlens)
 
     def _knows_all(self) -> bool:
@@ -99,7 +113,22 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
             for d in self.part_scorers.values()
         )
 
-    def _step(self, slots: Slots, empty: float) -> torch.Tensor:
+    def _gain(self) -> float | None:
+        """Return the most that a token can add to a score; None where that is not known.
+
+        Probabilities add nothing. Nor does a text's prefix score by CTC grow with it.
+        """
+        if self.normalize_length:
+            return None
+        gain = 0.0
+        for k, d in self.scorers.items():
+            if isinstance(d, compat.length_bonus()):
+                gain += max(0.0, self.weights[k])
+            elif not isinstance(d, StateScorer | CTCPrefixScorer | compat.score_filter()):
+                return None
+        return gain
+
+    def _step(self, slots: Slots) -> torch.Tensor:
         """Extend all hypotheses by a token; ``(B, K)`` choices ``h * V + v``."""
         mask = {} if slots.xs_mask is None else {"xs_mask": slots.xs_mask}
         scores, states = self.score_full(slots, slots.xs, **mask)
@@ -115,7 +144,7 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
         for k in self.part_scorers:
             total.add_(part_scores[k], alpha=self.weights[k])
         total.add_(slots.score.view(-1, 1))
-        total.masked_fill_(~slots.active.view(-1, 1), empty)
+        total.masked_fill_(~slots.active.view(-1, 1), -torch.inf)
         n_utt = len(slots.score)
         score, top_ids = total.view(n_utt, -1).topk(self.beam_size, dim=-1)
         flat = top_ids
@@ -142,7 +171,7 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
         return [scorer.select_state(state, n) for n in parents.tolist()]
 
     def _end(
-        self, slots: Slots, i: int, detection: EndDetection | None
+        self, slots: Slots, i: int, detections: list[EndDetection | Settled]
     ) -> torch.Tensor:
         """End hypotheses and utterances in step ``i``; those to return, ``(B, K)``."""
         stops = (slots.newest == self.eos) | (slots.most == i + 1)
@@ -150,9 +179,11 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
         slots.active = slots.active ^ ended
         slots.done = slots.done | ~slots.active.any(1)
         ended = ended & (slots.fewest <= i)  # shorter ones are dropped
-        if detection:
-            slots.done = slots.done | detection.update(slots.score, ended)
-            slots.active = slots.active & ~slots.done[:, None]
+        left = slots.most - (i + 1)
+        for detection in detections:
+            over = detection.update(slots.score, ended, slots.active, left)
+            slots.done = slots.done | over
+        slots.active = slots.active & ~slots.done[:, None]
         return ended
 
     def _lets_go(self) -> bool:
@@ -165,11 +196,11 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
         )
 
     def _keep(
-        self, slots: Slots, detection: EndDetection | None, left: list[int]
+        self, slots: Slots, detections: list[EndDetection | Settled], left: list[int]
     ) -> None:
         """Go on with the utterances ``left``."""
         rows = slots.keep(left)
-        if detection:
+        for detection in detections:
             detection.keep(rows)
         size = self.beam_size
         for k, d in self.scorers.items():

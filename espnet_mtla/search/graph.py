@@ -16,7 +16,7 @@ import torch
 from espnet_mtla.attention.cache import TailCache
 from espnet_mtla.attention.layout import Geometry
 from espnet_mtla.attention.step import Step
-from espnet_mtla.decoder.prompt import PromptDecoder
+from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.search.backend import Backend
 
@@ -79,7 +79,7 @@ class FixedSteps:
             where they are from now on; see :meth:`fits`.
     """
 
-    def __init__(self, decoder: PromptDecoder, state: "FixedState"):
+    def __init__(self, decoder: StepScorer, state: "FixedState"):
         self.decoder, self.ran = decoder, state.ran
         self.prompt, self.tail, self.lengths = state.prompt, state.tail, state.lengths
         self.buffers = self.tail.buffers
@@ -178,7 +178,7 @@ class FixedState(DecoderState):
         self.backend, self.ran = backend, ran
         self.steps: FixedSteps | None = None
 
-    def step(self, decoder: PromptDecoder, tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, decoder: StepScorer, tokens: torch.Tensor) -> torch.Tensor:
         """See :meth:`DecoderState.step`; the next one may write over the logits."""
         self.tail.place(self.lengths)
         if self.steps is None or not self.steps.fits(self.tail):

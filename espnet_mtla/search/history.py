@@ -26,6 +26,17 @@ class Choice:
     sums: torch.Tensor
 
 
+class NotANumber(ArithmeticError):
+    """Scores are NaN: of weights or inputs that are no numbers.
+
+    Args:
+        utterances: whose they are, of those searched together.
+    """
+
+    def __init__(self, utterances: list[int]):
+        super().__init__(f"scores of utterances {utterances} are NaN")
+
+
 class History:
     """Collects choices; read back and made into objects when the search is over.
 
@@ -51,6 +62,11 @@ class History:
         out = values.new_zeros(len(parts), len(self.primer), *values.shape[1:])
         out[step, rows] = values
         return out
+
+    def not_numbers(self) -> list[int]:
+        """Return the utterances that a score was no number in."""
+        bad = self._gather("score").isnan().any(2).any(0) if self.choices else []
+        return [utt for utt, is_bad in enumerate(bad) if is_bad]
 
     def hypotheses(self, eos: int, maxlens: list[int]) -> list[list]:
         """Follow hypotheses that ended back to their first token.

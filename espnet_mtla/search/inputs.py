@@ -1,10 +1,13 @@
 """What a task decodes, speech or text, and how its length is counted."""
 
 import argparse
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import humanfriendly
+import soundfile
 
+from espnet_mtla.errors import InputError
 from espnet_mtla.task import TASKS
 
 FRAME_SECONDS = 0.01
@@ -27,6 +30,34 @@ class Input(NamedTuple):
     frame: float
     measure: str
     unit: float
+
+    def read(self, given: Any) -> Any:
+        """Return an input as ESPnet's call takes it, read where it is an audio file.
+
+        Raises:
+            InputError: a file that is none, or of another sampling rate.
+        """
+        if not isinstance(given, str | Path):
+            return given
+        if self.name != "speech":
+            raise InputError(f"{given!r}: give {self.name} as ids of its units")
+        try:
+            samples, rate = soundfile.read(given, dtype="float32")
+        except (OSError, soundfile.LibsndfileError) as e:
+            raise InputError(f"{given}: no audio file that can be read: {e}") from None
+        self.check_rate(rate, str(given))
+        return samples
+
+    def check_rate(self, rate: int | None, name: str) -> None:
+        """Refuse speech of another sampling rate than the model was trained on.
+
+        Raises:
+            InputError: naming both.
+        """
+        if rate is not None and rate != self.unit:
+            raise InputError(
+                f"{name}: {rate} Hz, but the model hears {self.unit:.0f} Hz: resample it"
+            )
 
 
 def input_of(task: str, train_args: argparse.Namespace) -> Input:

@@ -1,117 +1,298 @@
-"""ESPnet's model and beam search of a task, over batches of utterances."""
+"""ESPnet's ``Speech2Text`` of a task with our search, over batches of utterances."""
 
-import argparse
-import inspect
+import copy
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_mtla import compat
 from espnet_mtla.errors import InputError
+from espnet_mtla.search import asking
+from espnet_mtla.search.batch import Failure, halving
+from espnet_mtla.search.ctc import CTCPrefixScorer
+from espnet_mtla.search.fast import FastBeamSearch
+from espnet_mtla.search.frontend import AloneFrontend
+from espnet_mtla.search.history import NotANumber
+from espnet_mtla.search.inputs import Input, input_of
+from espnet_mtla.search.room import check_room
+from espnet_mtla.search.tree import replaced
+from espnet_mtla.search.view import SearchView, use_view
+from espnet_mtla.task import TASKS
 
 logger = logging.getLogger(__name__)
 
+Given = Mapping[str, Any]
+"""What ESPnet's call takes for one utterance, by name."""
+ONE_BY_ONE = ("enh_s2t_task", "multi_asr", "run_chunk", "ctc_greedy", "ctc_only")
+"""Attributes of a ``Speech2Text`` that decodes in a way of its own."""
+FEW_FRAMES = 3
+"""Of so few frames an encoder may be too short by itself, and not in a batch."""
+SAME = 1e-3
+"""How far an encoder's outputs may be apart in a batch and alone, of the largest."""
+
 
 class Recognizer:
-    """ESPnet's ``Speech2Text`` of a task, over batches of utterances.
+    """Decodes utterances, several at once, with our search where there is one for it.
 
     Args:
-        task: of :data:`espnet_mtla.task.TASKS`.
-        args: options of ESPnet's ``<task>_inference``, parsed.
+        speech2text: ESPnet's, of a task of :data:`espnet_mtla.task.TASKS`. It stays as it
+            is; weights that change later need another recogniser.
+        ours: whether to put our search in; else it is all ESPnet's.
+
+    Attributes:
+        inner: the same, with our search.
+        put: what was put in.
+        left: what was left as ESPnet has it, and why.
+
+    Raises:
+        InputError: it is another object, or its beam is wider than memory.
     """
 
-    def __init__(self, task: str, args: argparse.Namespace):
-        from espnet_mtla import compat, registry
-        from espnet_mtla.decoder.prompt import PromptDecoder
-        from espnet_mtla.search.ctc import CTCPrefixScorer
-        from espnet_mtla.search.fast import FastBeamSearch
-        from espnet_mtla.search.frontend import AloneFrontend
-        from espnet_mtla.search.inputs import input_of
-        from espnet_mtla.search.view import use_view
+    def __init__(self, speech2text: Any, ours: bool = True):
+        self.task = compat.task_of(speech2text) or ""
+        if not self.task:
+            raise InputError(
+                f"{type(speech2text).__name__} is no Speech2Text of ESPnet's for "
+                f"{', '.join(TASKS)}"
+            )
+        self.put: list[str] = []
+        self.left: list[str] = []
+        self.inner = copy.copy(speech2text)
+        self.model, self.train_args = compat.model_of(self.task, speech2text)
+        self.held = f"{TASKS[self.task].held_as}_model"
+        self.input: Input = input_of(self.task, self.train_args)
+        self.encodes = self._alone_in_front()
+        self.joins = ours and self._set_up_search()
+        self.sees_padding: bool | None = None
+        """Whether an encoder's output depends on the batch; None before it was seen."""
 
-        registry.register([task])
-        speech2text = compat.speech2text_class(task)
-        known = inspect.signature(speech2text.__init__).parameters
-        options = {k: v for k, v in vars(args).items() if k in known}
-        # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
-        options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
-        self.inner = speech2text(**options)
+    def _set_up_search(self) -> bool:
+        """Put our search in; whether it takes several utterances."""
         search = self.inner.beam_search
-        if not compat.takes_batches(search):
-            raise InputError("this model or a scorer cannot be batched (see the log)")
-        self.model, self.train_args = compat.model_of(task, self.inner)
-        if isinstance(self.model.decoder, PromptDecoder):
-            search.__class__ = FastBeamSearch  # as ESPnet itself chooses one
-            use_view(search)
-        self.decoder = search.scorers.get("decoder", self.model.decoder)
-        if theirs := search.part_scorers.get("ctc"):
+        if search is None or not compat.takes_batches(search):
+            kind = "no beam search" if search is None else type(search).__name__
+            self.left.append(f"search ({kind})")
+            return False
+        self.inner.beam_search = search = copy.copy(search)
+        for name in ("scorers", "full_scorers", "part_scorers"):
+            setattr(search, name, dict(getattr(search, name)))
+        search.__dict__.pop("_xs_mask_support", None)  # of other scorers
+        try:
+            check_room(search.beam_size, search.n_vocab, next(self.model.parameters()))
+        except MemoryError as e:
+            raise InputError(f"beam_size {search.beam_size}: {e}") from None
+        why = use_view(search)
+        self.put += [f"cached keys and values ({k})" for k, v in why.items() if not v]
+        self.left += [f"{k} ({reason})" for k, reason in why.items() if reason]
+        theirs = search.part_scorers.get("ctc")
+        if type(theirs) is compat.ctc_prefix_scorer():
             ours = CTCPrefixScorer(theirs.ctc, theirs.eos, theirs.window_margin)
             search.scorers["ctc"] = search.part_scorers["ctc"] = ours
-        # ESPnet's st_inference takes this option and forgets it
-        search.normalize_length = args.normalize_length
-        self.input = input_of(task, self.train_args)
-        if self.input.name == "speech" and self.model.frontend is not None:
-            self.model.frontend = AloneFrontend(self.model.frontend)
-        self.device = options["device"]
-        self.dtype = getattr(torch, args.dtype)
-        self.nbest = args.nbest
+            self.put.append("CTC prefix scores in closed form")
+        if why.get("decoder") or search.return_hs:
+            self.left.append("search (the decoder is one for ESPnet's)")
+            return False
+        search.__class__ = FastBeamSearch  # as ESPnet itself chooses one
+        self.put.append("search in tensors")
+        ways = [name for name in ONE_BY_ONE if getattr(self.inner, name, False)]
+        if getattr(self.model, "use_multidecoder", False):
+            ways.append("use_multidecoder")
+        if ways:
+            self.left.append(f"batches ({ways[0]})")
+        return not ways
 
-    @torch.no_grad()
-    def encode(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """Encode utterances, ``(samples,)`` each, to ``(B, T, D)`` and ``(B,)``."""
-        lengths = torch.tensor([len(x) for x in batch], device=self.device)
-        padded = pad_sequence(list(batch), True, self.input.padding)
-        if padded.is_floating_point():
-            padded = padded.to(self.dtype)
-        encoded, lengths = self.model.encode(padded.to(self.device), lengths)[:2]
-        if isinstance(encoded, tuple):  # intermediate CTC's outputs come with it
-            encoded = encoded[0]
-        return encoded, lengths
+    def _alone_in_front(self) -> Any:
+        """Return the model with a front end that batches change nothing in."""
+        front = getattr(self.model, "frontend", None)
+        if front is None:
+            return self.model
+        ours = AloneFrontend(front)
+        return replaced(self.model, lambda part: ours if part is front else part)
 
-    @torch.no_grad()
-    def __call__(self, batch: Sequence[torch.Tensor]) -> list[list[tuple]]:
-        """Decode utterances together.
+    @property
+    def decoder(self) -> Any:
+        """What scores as the decoder, a view of it perhaps."""
+        scorers = getattr(self.inner.beam_search, "scorers", {})
+        return scorers.get("decoder", self.model.decoder)
+
+    def log(self) -> None:
+        """Say what was put in, and what was not."""
+        logger.info("put in: %s", ", ".join(self.put) or "nothing")
+        if self.left:
+            logger.info("left as ESPnet has it: %s", ", ".join(self.left))
+
+    def cached(self) -> dict[str, float | None]:
+        """Return the cached numbers a text token, and a frame apart from it, and layer."""
+        steps = self.decoder.decoder if isinstance(self.decoder, SearchView) else None
+        source = getattr(steps.layers[0], "src_attn", None) if steps else None
+        return {
+            "cache_elements": steps.attention.cache_elements if steps else None,
+            "source_elements": source.cache_elements if source else None,
+        }
+
+    def frames(self, given: Given) -> float:
+        """How long an utterance is, as ``--batch_frames`` counts it."""
+        if self.task == "s2t":  # padded to what it was trained on
+            return self.inner.preprocessor_conf["speech_length"] * 100
+        return len(given[self.input.name]) / self.input.frame
+
+    def decode(
+        self, batch: Sequence[Given], names: Sequence[str]
+    ) -> list[Any | Failure]:
+        """Decode utterances together, in halves where that fails.
+
+        Args:
+            batch: utterances.
+            names: their ids, for messages.
 
         Returns:
-            For each, up to ``nbest`` of ``(text, token, token_int, score)``; none
-            where an utterance is empty, or too short for the encoder.
+            For each what ESPnet's call returns, or why there is nothing; an empty list
+            where an utterance is too short for its encoder.
+
+        Raises:
+            InputError: the model gives NaN for numbers.
         """
-        from espnet_mtla.compat import TooShortUttError
+        return halving(self, batch, names)
 
-        if not all(map(len, batch)):
-            return self._some(batch, [len(x) > 0 for x in batch])
+    def __call__(self, batch: Sequence[Given]) -> list[Any]:
+        """Decode utterances together; see :meth:`decode`."""
+        if len(batch) > 1 and self.joins and all(len(g[self.input.name]) for g in batch):
+            return self._together(batch)
+        return [self._alone(given) for given in batch]
+
+    def _alone(self, given: Given) -> Any:
+        """Decode one utterance by ESPnet's own call."""
+        if not len(given[self.input.name]):
+            logger.warning("an utterance holds nothing, left empty")
+            return []
+        if isinstance(self.inner.beam_search, FastBeamSearch):
+            self.inner.beam_search.n_best = self.inner.nbest
         try:
-            encoded, lengths = self.encode(batch)
-        except TooShortUttError as e:
-            # ESPnet looks at the padded size: so all of them are
+            found = self.inner(**given)
+            if _no_numbers(found):
+                raise NotANumber([0])
+            return found
+        except NotANumber:
+            if _finite(given[self.input.name]):
+                raise InputError(
+                    "the model gives NaN: its weights are broken, or the type it "
+                    "computes in is too narrow; train or average it again, or give "
+                    "--dtype float32"
+                ) from None
+            raise ValueError("it holds samples that are no numbers") from None
+        except Exception as e:
+            if not self._too_short(e, given):
+                raise
             logger.warning("too short to be encoded, left empty: %s", e)
-            return [[] for _ in batch]
-        if not lengths.all():
-            return self._some(batch, lengths.tolist())
-        ratios = {
-            "maxlenratio": self.inner.maxlenratio,
-            "minlenratio": self.inner.minlenratio,
-        }
-        if len(batch) == 1:
-            found = [self.inner.beam_search(x=encoded[0], **ratios)]
-        else:
-            found = self.inner.beam_search(x=encoded, x_lengths=lengths, **ratios)
-        return [[self._result(h) for h in hyps[: self.nbest]] for hyps in found]
+            return []
 
-    def _some(self, batch: Sequence[torch.Tensor], kept: Sequence) -> list[list]:
-        """Decode those that are kept; the others are left empty."""
-        some = [x for x, keep in zip(batch, kept) if keep]
-        found = iter(self(some) if some else [])
-        return [next(found) if keep else [] for keep in kept]
+    def _too_short(self, error: Exception, given: Given) -> bool:
+        """Whether an utterance failed for being short, whatever its front end."""
+        if isinstance(error, compat.TooShortUttError):
+            return True
+        samples = torch.as_tensor(given[self.input.name])
+        missing = int(self.input.unit) - len(samples)
+        if self.input.name != "speech" or missing <= 0:
+            return False
+        silence = samples.new_zeros(missing, *samples.shape[1:])
+        longer = {**given, self.input.name: torch.cat((samples, silence))}
+        try:
+            with torch.no_grad():
+                self.model.encode(**asking.ask(self.inner, self.held, longer).inputs)
+        except Exception:
+            return False
+        return True
 
-    def _result(self, hypothesis) -> tuple:
-        """Turn a hypothesis into text as ESPnet's ``Text2Text`` does."""
-        # one that ends where the search stops has a second end of sentence, which
-        # ESPnet's other tasks leave in the text
-        no_text = (0, self.inner.beam_search.eos)
-        token_int = [t for t in hypothesis.yseq[1:].tolist() if t not in no_text]
-        token = self.inner.converter.ids2tokens(token_int)
-        tokenizer = self.inner.tokenizer
-        text = tokenizer.tokens2text(token) if tokenizer else " ".join(token)
-        return text, token, token_int, float(hypothesis.score)
+    @torch.no_grad()
+    def _together(self, batch: Sequence[Given]) -> list[Any]:
+        """Decode several utterances, those of one kind at once."""
+        questions = [asking.ask(self.inner, self.held, given) for given in batch]
+        kinds: dict[tuple, list[int]] = {}
+        for i, question in enumerate(questions):
+            kinds.setdefault(question.kind, []).append(i)
+        results: list[Any] = [None] * len(batch)
+        for places in kinds.values():
+            encoded = self._encode([questions[i] for i in places])
+            long = [n for n, (_, frames) in enumerate(encoded) if frames > FEW_FRAMES]
+            found = self._search(
+                [encoded[n] for n in long], [questions[places[n]].primer for n in long]
+            )
+            for n, place in enumerate(places):
+                if n not in long:
+                    results[place] = self._alone(batch[place])
+            for n, hypotheses in zip(long, found):
+                results[places[n]] = asking.answer(
+                    self.inner, self.held, batch[places[n]], encoded[n][0], hypotheses
+                )
+        return results
+
+    def _encode(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
+        """Encode questions of one kind: for each what ``encode`` returns, and frames."""
+        ragged = len({question.length for question in questions}) > 1
+        if ragged and self.sees_padding:
+            alone = [self.model.encode(**question.inputs) for question in questions]
+            return [(out, int(out[1][0])) for out in alone]
+        out = self.encodes.encode(**asking.together(questions))
+        lengths = out[1].tolist()
+        rows = [(asking.row(out, i, n), n) for i, n in enumerate(lengths)]
+        if ragged and self.sees_padding is None:
+            shortest = min(range(len(rows)), key=lambda i: questions[i].length)
+            if rows[shortest][1] <= FEW_FRAMES:
+                return rows
+            alone = self.model.encode(**questions[shortest].inputs)
+            self.sees_padding = not _alike(_output(alone), _output(rows[shortest][0]))
+            if self.sees_padding:
+                logger.info("the encoder sees padding: it encodes utterances one by one")
+                return self._encode(questions)
+        return rows
+
+    def _search(
+        self, encoded: list[tuple[Any, int]], primers: list[list[int] | None]
+    ) -> list[list]:
+        """Search the encoder outputs of several utterances; their hypotheses."""
+        if not encoded:
+            return []
+        search = self.inner.beam_search
+        search.n_best = self.inner.nbest
+        outputs = [_output(out)[0] for out, _ in encoded]
+        before = search.hyp_primer
+        if primers[0] is not None:
+            search.set_hyp_primer(primers)
+        try:
+            return search(
+                x=pad_sequence(outputs, batch_first=True),
+                x_lengths=torch.tensor([n for _, n in encoded], device=outputs[0].device),
+                maxlenratio=self.inner.maxlenratio,
+                minlenratio=self.inner.minlenratio,
+            )
+        finally:
+            search.set_hyp_primer(before)
+
+
+def _output(encoded: Any) -> torch.Tensor:
+    """The output itself, of what ``encode`` returned: others may come with it."""
+    return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two outputs are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
+    allowed = max(SAME, wide) * one.abs().max()
+    return bool((one - other).abs().max() <= allowed)
+
+
+def _finite(samples: Any) -> bool:
+    return bool(torch.as_tensor(samples).isfinite().all())
+
+
+def _no_numbers(found: Any) -> bool:
+    """Whether scores of ESPnet's results are NaN."""
+    results = found[0] if isinstance(found, tuple) and found else found
+    scores = [getattr(result[-1], "score", 0.0) for result in results if len(result)]
+    return any(math.isnan(float(score)) for score in scores)

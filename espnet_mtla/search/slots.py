@@ -6,6 +6,10 @@ from typing import Any
 import torch
 
 
+IMPOSSIBLE = -1e6
+"""Texts with less are none: CTC gives what it cannot say 1e10 less than nothing."""
+
+
 @dataclass
 class Slots:
     """``K`` hypotheses of each of the ``B`` utterances still searched.
@@ -107,6 +111,9 @@ class Slots:
         self.sums = (self.sums.flatten(0, 1)[parents] + added).view_as(self.sums)
         self.score = score
         self.active = (score > -torch.inf) & ~self.done[:, None]
+        # what scores so has lost the digits that would order it
+        possible = score > IMPOSSIBLE
+        self.active &= possible | ~possible.any(1, keepdim=True)
 
     def keep(self, left: list[int]) -> torch.Tensor:
         """Go on with these of the ``B`` utterances; ``states`` are left to do."""

@@ -1,39 +1,42 @@
-"""A decoder as one search runs it: its weights, with what makes its steps fast.
+"""A scorer as one search runs it: its weights, with what makes its steps fast.
 
-A view is made where a search is set up, and thrown away with it. The decoder is left as
-it is: to be trained, copied, quantised, or searched with in plain PyTorch.
+A view is made where a search is set up, and thrown away with it. The decoder, ours or
+ESPnet's, or the language model is left as it is: to be trained, copied, quantised, or
+searched with in plain PyTorch.
 """
 
 from typing import Any
 
 import torch
 
-from espnet_mtla.decoder.prompt import PromptDecoder
-from espnet_mtla.decoder.scorer import StateScorer
+from espnet_mtla.decoder.scorer import StateScorer, StepScorer
 from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.search.backend import Backend, choose
 from espnet_mtla.search.graph import FixedState
 from espnet_mtla.search.packed import pack
+from espnet_mtla.search.stock import stock_scorer, why_not_stock
 
 
 class SearchView(torch.nn.Module, StateScorer):
-    """A scorer that scores as a decoder does, in the way of a backend.
+    """A scorer that scores as another does, in the way of a backend.
 
-    It is made of the decoder's own parameters, which stay as they are while it is used:
+    It is made of the other's own parameters, which stay as they are while it is used:
     weights that change need another view.
 
     Args:
-        decoder: on the device and of the type to search with.
+        scorer: a decoder of ours or one of ESPnet's scorers that :mod:`.stock` takes; on
+            the device and of the type to search with.
         backend: what to run with; the fastest one when None.
     """
 
-    def __init__(self, decoder: PromptDecoder, backend: Backend | None = None):
+    def __init__(self, scorer: torch.nn.Module, backend: Backend | None = None):
         super().__init__()
-        self.backend = choose(decoder) if backend is None else backend
-        self.decoder = pack(decoder) if self.backend.packs else decoder
+        self.backend = choose(scorer) if backend is None else backend
+        steps = scorer if isinstance(scorer, StepScorer) else stock_scorer(scorer)
+        self.decoder = pack(steps) if self.backend.packs else steps
         # held as no part of this module, of which it would have the same parameters
-        self.of = (decoder,)
-        self.vocab_size = decoder.vocab_size
+        self.of = (scorer,)
+        self.vocab_size = steps.vocab_size
         self.ran: set[tuple] = set()
         """Kinds of steps that ran: all that they need is compiled and loaded."""
 
@@ -64,18 +67,28 @@ class SearchView(torch.nn.Module, StateScorer):
         return self.backend.fixes and not plain
 
 
-def use_view(search: Any, backend: Backend | None = None) -> None:
-    """Have a search score with a view of its decoder, where it scores with one of ours.
+def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | None]:
+    """Have a search score with views of those scorers that there is a view for.
 
-    Called again, as after weights changed, it makes another view.
+    Called again, as after weights changed, it makes others.
 
     Args:
         search: ESPnet's ``BeamSearch``, or one of its subclasses.
-        backend: of the view; the fastest one when None.
+        backend: of the views; the fastest one when None.
+
+    Returns:
+        For each decoder and language model of the search why it has no view, None where
+        it has one.
     """
-    decoder = search.scorers.get("decoder")
-    if isinstance(decoder, SearchView):
-        (decoder,) = decoder.of
-    if isinstance(decoder, PromptDecoder):
-        view = SearchView(decoder, backend)
-        search.scorers["decoder"] = search.full_scorers["decoder"] = view
+    reasons = {}
+    for name, scorer in search.full_scorers.items():
+        if isinstance(scorer, SearchView):
+            (scorer,) = scorer.of
+        if not isinstance(scorer, torch.nn.Module):
+            continue
+        why = None if isinstance(scorer, StepScorer) else why_not_stock(scorer)
+        reasons[name] = why
+        if why is None:
+            view = SearchView(scorer, backend)
+            search.scorers[name] = search.full_scorers[name] = view
+    return reasons

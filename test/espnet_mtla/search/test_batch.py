@@ -1,12 +1,13 @@
 """Batches: planned by length, halved when memory runs out."""
 
 import random
+import re
 
 import pytest
 import torch
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.search.batch import frames_at, halving, plan_batches
+from espnet_mtla.search.batch import Failure, frames_at, halving, plan_batches
 
 
 def test_batches_hold_every_utterance_once_within_bounds():
@@ -75,13 +76,29 @@ def test_one_utterance_that_does_not_fit_is_named():
             raise torch.OutOfMemoryError("CUDA out of memory")
         return items
 
-    with pytest.raises(InputError, match=r"utterance u3 does not fit.*--beam_size"):
-        halving(decode, list(range(6)), [f"u{i}" for i in range(6)])
+    found = halving(decode, list(range(6)), [f"u{i}" for i in range(6)])
+    assert found[:3] + found[4:] == [0, 1, 2, 4, 5]
+    assert isinstance(found[3], Failure) and found[3].name == "u3"
+    assert re.search("does not fit.*--beam_size", found[3].reason)
 
 
-def test_other_errors_are_not_hidden():
+def test_what_fails_does_not_take_others_with_it():
+    bad = random.sample(range(9), 2)
+
     def decode(items):
-        raise RuntimeError("shapes differ")
+        if set(bad) & set(items):
+            raise RuntimeError("shapes differ\nand more")
+        return items
 
-    with pytest.raises(RuntimeError, match="shapes differ"):
+    found = halving(decode, list(range(9)), [f"u{i}" for i in range(9)])
+    for i, result in enumerate(found):
+        want = Failure(f"u{i}", "shapes differ") if i in bad else i
+        assert result == want
+
+
+def test_what_no_other_batch_would_mend_is_raised():
+    def decode(items):
+        raise InputError("the model gives NaN")
+
+    with pytest.raises(InputError, match="gives NaN"):
         halving(decode, [1, 2], ["a", "b"])

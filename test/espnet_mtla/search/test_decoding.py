@@ -12,7 +12,7 @@ import yaml
 
 from espnet_mtla.decoder.variants import MTLADecoder
 from espnet_mtla.errors import InputError
-from espnet_mtla.search.decoding import inference, parse
+from espnet_mtla.search.decoding import inference, load, parse
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.search.view import SearchView
 from espnet_mtla.tasks import task_class
@@ -119,7 +119,7 @@ def test_hypotheses_do_not_depend_on_the_batch(audio, tmp_path, decoder, monkeyp
 def test_a_search_has_a_view_of_the_decoder(audio, tmp_path, dtype):
     save_model(tmp_path, "mtla")
     args = parse("st", options(audio, tmp_path, dtype=dtype))
-    recognizer = Recognizer("st", args)
+    recognizer = Recognizer(load("st", args))
     search, model = recognizer.inner.beam_search, recognizer.model
     assert isinstance(recognizer.decoder, SearchView)
     assert search.scorers["decoder"] is recognizer.decoder

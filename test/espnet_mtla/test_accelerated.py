@@ -1,0 +1,132 @@
+"""ESPnet's objects of every task, accelerated: the same results, alone and in batches."""
+
+import logging
+import random
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from models import save, save_lm, speech2text
+
+from espnet_mtla import accelerate
+from espnet_mtla.search.fast import FastBeamSearch
+from espnet_mtla.search.view import SearchView
+from espnet_mtla.task import TASKS
+
+
+def inputs(task, n=5):
+    """Utterances of noise, or texts of ids."""
+    if TASKS[task].hears:
+        return [torch.randn(random.randint(3000, 16000)) / 10 for _ in range(n)]
+    return [torch.randint(1, 10, (random.randint(3, 20),)) for _ in range(n)]
+
+
+def assert_same(got, want):
+    """The same n-best list, in ESPnet's types."""
+    assert type(got) is type(want) and len(got) == len(want)
+    for (*ours, hypothesis), (*theirs, other) in zip(got, want):
+        assert ours == theirs and type(hypothesis) is type(other)
+        assert torch.equal(hypothesis.yseq, other.yseq)
+        assert float(hypothesis.score) == pytest.approx(float(other.score), abs=1e-4)
+        assert set(hypothesis.scores) == set(other.scores)
+        for name, score in other.scores.items():
+            assert float(hypothesis.scores[name]) == pytest.approx(
+                float(score), abs=1e-3
+            )
+
+
+@pytest.fixture(scope="module", params=["asr", "st", "slu", "mt"])
+def made(request, tmp_path_factory):
+    """ESPnet's object of each task, with a language model and CTC where it takes one."""
+    task, folder = request.param, tmp_path_factory.mktemp(request.param)
+    lm = save_lm(folder / "lm", layer=1, unit=16, att_unit=16, embed_unit=8, head=2)
+    options = {"asr": {"ctc_weight": 0.3}, "slu": {"ctc_weight": 0.3}}
+    options["mt"] = {"ctc_weight": 0.0}
+    theirs = speech2text(
+        task,
+        save(task, folder),
+        lm,
+        lm_weight=0.2,
+        beam_size=4,
+        nbest=3,
+        maxlenratio=-8.0,
+        **options.get(task, {}),
+    )
+    return task, theirs
+
+
+def test_results_are_espnets(made):
+    task, theirs = made
+    given = inputs(task)
+    want = [theirs(x) for x in given]
+    fast = accelerate(theirs)
+    assert isinstance(fast, type(theirs)) and fast.original is theirs
+    assert isinstance(fast.beam_search, FastBeamSearch)
+    for name in ("decoder", "lm"):
+        assert isinstance(fast.beam_search.scorers[name], SearchView)
+    for x, result in zip(given, want):
+        assert_same(fast(x), result)
+        assert_same(fast(x.numpy()), result)
+    for found in (fast(given), accelerate(theirs, batch_size=2)(tuple(given))):
+        assert len(found) == len(want)
+        for got, result in zip(found, want):
+            assert_same(got, result)
+
+
+def test_espnets_object_stays_as_it_is(made):
+    task, theirs = made
+    model = getattr(theirs, f"{TASKS[task].held_as}_model")
+    search = theirs.beam_search
+    parts, weights = dict(vars(search)), {k: v.clone() for k, v in model.state_dict().items()}
+    scorers = dict(search.scorers)
+    given = inputs(task, 2)
+    want = theirs(given[0])
+    with accelerate(theirs) as fast:
+        assert type(fast) is not type(theirs)
+        fast(given)
+    assert type(fast) is type(theirs) and fast.beam_search is search
+    assert type(search).__name__ == "BatchBeamSearch" and search.scorers == scorers
+    assert {k: v for k, v in vars(search).items() if k in parts}.keys() == parts.keys()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, weights[name])
+    assert_same(fast(given[0]), want)
+
+
+def test_what_is_put_in_is_said(made, caplog):
+    with caplog.at_level(logging.INFO, logger="espnet_mtla"):
+        accelerate(made[1])
+    assert "put in: cached keys and values (decoder)" in caplog.text
+    assert "left as ESPnet has it" not in caplog.text
+
+
+def test_options_set_later_count(made):
+    """As those of ESPnet's object do."""
+    task, theirs = made
+    fast, (x, y) = accelerate(theirs), inputs(task, 2)
+    fast.nbest, fast.maxlenratio = 1, -3.0
+    found = [fast(x), *fast([x, y])]
+    assert all(len(result) == 1 for result in found)
+    assert all(len(result[0][2]) <= 3 for result in found)
+    assert theirs.nbest == 3 and theirs.maxlenratio == -8.0
+
+
+def test_audio_files(made, tmp_path):
+    task, theirs = made
+    if not TASKS[task].hears:
+        with pytest.raises(ValueError, match="give src_text as ids of its units"):
+            accelerate(theirs)("a.wav")
+        return
+    given = [np.random.randn(n).astype(np.float32) / 10 for n in (5000, 9000)]
+    files = [tmp_path / "a.flac", tmp_path / "b.wav"]
+    for file, x in zip(files, given):
+        soundfile.write(file, x, 16000)
+    fast = accelerate(theirs)
+    want = [fast(soundfile.read(file, dtype="float32")[0]) for file in files]
+    for got, result in zip(fast([str(files[0]), files[1]]), want):
+        assert_same(got, result)
+    soundfile.write(tmp_path / "c.wav", given[0], 8000)
+    with pytest.raises(ValueError, match=r"c.wav: 8000 Hz, .* hears 16000 Hz"):
+        fast([files[0], tmp_path / "c.wav"])
+    with pytest.raises(ValueError, match=r"gone.wav: no audio file"):
+        fast(tmp_path / "gone.wav")
