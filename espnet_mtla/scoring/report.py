@@ -22,8 +22,8 @@ _STOCK = (
     "context is the usual one (prompt)."
 )
 _SEARCHED = (
-    "Rows of ESPnet's search are decoded by ESPnet's own beam search and scorers, the same "
-    "models' other rows by this package's."
+    "Rows of ESPnet's search are decoded by ESPnet's own beam search and scorers, an "
+    "utterance at a time, the same models' other rows by this package's, in batches."
 )
 _TESTED = (
     "p: of a BLEU that differs from that MHA's, by sacrebleu's paired bootstrap "

@@ -52,7 +52,7 @@ def names(tmp_path, monkeypatch):
         (("--must_c", "/no/such"), "--must_c: no such file or folder: /no/such"),
         (
             (*MINI, "--decoder", "mlta"),
-            "no decoder 'mlta' (did you mean 'mtla'?); there are: gqa mha mla mqa mtla",
+            "no decoder 'mlta' (did you mean 'mtla'?); there are: gqa mha mla mqa mtla transformer",
         ),
         ((*MINI, "--audio_format", "mp3"), "--audio_format is flac or wav, not 'mp3'"),
         (
