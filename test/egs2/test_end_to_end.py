@@ -148,6 +148,8 @@ def test_espnet_s_decoder_is_a_row_beside_ours(recipe):
     assert (espnets["decoder"], ours["decoder"]) == ("transformer", "mtla s=2")
     assert 0 <= float(espnets["BLEU"]) <= 100
     assert float(espnets["params M"]) > float(ours["params M"])
+    # keys and values of 144, of a token and of a frame
+    assert espnets["cache/token"] == espnets["cache/frame"] == "288"
     conf = yaml.safe_load((recipe.tmp / "exp/st_stock/config.yaml").read_text())
     want = {"attention_heads": 4, "linear_units": 576, "num_blocks": 3}
     rates = ("", "positional_", "self_attention_", "src_attention_")
