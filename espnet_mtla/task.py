@@ -38,7 +38,8 @@ class Task:
         held_as: how that class names its model, ``<held_as>_model``.
         texts: by ESPnet's names.
         texts_if: other texts where an option of this name is ``true``.
-        scorer: command that scores it, of :mod:`espnet_mtla.bin`.
+        scorer: command that scores it, of :mod:`espnet_mtla.bin`; empty where no recipe
+            trains one.
         score_dir: where that writes, under a decoded test set.
         score_args: what it is told besides; a recipe's options in braces.
         scores: of its ``result.json``, and the names of their columns.
@@ -165,6 +166,17 @@ max_units  count  1024  units; longer articles are cut
             scorer="score_sum",
             score_dir="score_rouge",
             scores={"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"},
+        ),
+        Task(  # OWSM and its like: decoded, not trained by a recipe
+            name="s2t",
+            decodes="speech",
+            speech2text="Speech2Text",
+            held_as="s2t",
+            texts={},
+            scorer="",
+            score_dir="",
+            scores={},
+            ctc=("ctc_weight", 0.5),
         ),
     )
 }
