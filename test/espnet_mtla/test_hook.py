@@ -48,7 +48,6 @@ def test_what_was_imported_before_is_registered(monkeypatch):
 
 
 def test_espnet3_has_a_copy_of_its_own(installed, monkeypatch):
-    pytest.importorskip("lightning")
     name = "espnet3.systems.esp2_asr.task"
     monkeypatch.delitem(sys.modules, name, raising=False)
     copy = importlib.import_module(name)
