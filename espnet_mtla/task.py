@@ -47,6 +47,7 @@ class Task:
             not given; None where models have no such CTC.
         options: a recipe's options besides those of all; see :mod:`.recipe.declared`.
         pretrained_args: of a training that starts from a recogniser's encoder.
+        copies: modules of ESPnet 3 that hold a copy of its module, with choices of its own.
     """
 
     name: str
@@ -62,11 +63,17 @@ class Task:
     ctc: tuple[str, float] | None = None
     options: str = ""
     pretrained_args: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def hears(self) -> bool:
         """Whether it decodes speech."""
         return self.decodes == "speech"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """ESPnet's modules that hold its ``decoder_choices``; importing one costs seconds."""
+        return f"espnet2.tasks.{self.name}", *self.copies
 
 
 _UNITS = "{datadir}/token_list/bpe_{bpemode}{nbpe}"
@@ -89,6 +96,7 @@ TASKS = {
 text_name  text  text  the file of a data directory that holds the transcripts
 """,
             scores={"wer": "WER", "cer": "CER"},
+            copies=("espnet3.systems.esp2_asr.task",),
         ),
         Task(
             name="st",
