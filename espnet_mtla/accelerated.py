@@ -32,12 +32,12 @@ class Accelerated:
     recognizer: Recognizer
     bounds: tuple[int, str]
 
-    def __call__(self, given: Any, **options: Any) -> Any:
+    def __call__(self, given: Any = None, **options: Any) -> Any:
         """Decode one input, or several.
 
         Args:
             given: an input of ESPnet's call, or the path of an audio file; or a list of
-                these.
+                these. By ESPnet's name, ``speech`` or ``src_text``, too.
             options: of ESPnet's call, for all of them.
 
         Returns:
@@ -48,12 +48,13 @@ class Accelerated:
             InputError: an audio file of another rate than the model's, or none; NaN.
             SomeFailed: inputs that could not be decoded; it has the results of the others.
         """
+        name = self.recognizer.input.name
+        given = options.pop(name, given)
         many = isinstance(given, list | tuple)
         inputs = list(given) if many else [given]
         recognizer = self.recognizer
         inner = vars(recognizer.inner)  # follows what was set here
         inner.update((k, v) for k, v in vars(self).items() if k in inner)
-        name = recognizer.input.name
         names = [
             str(x) if isinstance(x, str | Path) else f"input {i}"
             for i, x in enumerate(inputs)

@@ -38,7 +38,8 @@ class Task:
         held_as: how that class names its model, ``<held_as>_model``.
         texts: by ESPnet's names.
         texts_if: other texts where an option of this name is ``true``.
-        scorer: command that scores it, of :mod:`espnet_mtla.bin`.
+        scorer: command that scores it, of :mod:`espnet_mtla.bin`; empty where no recipe
+            trains one.
         score_dir: where that writes, under a decoded test set.
         score_args: what it is told besides; a recipe's options in braces.
         scores: of its ``result.json``, and the names of their columns.
@@ -46,6 +47,7 @@ class Task:
             not given; None where models have no such CTC.
         options: a recipe's options besides those of all; see :mod:`.recipe.declared`.
         pretrained_args: of a training that starts from a recogniser's encoder.
+        copies: modules of ESPnet 3 that hold a copy of its module, with choices of its own.
     """
 
     name: str
@@ -61,11 +63,17 @@ class Task:
     ctc: tuple[str, float] | None = None
     options: str = ""
     pretrained_args: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def hears(self) -> bool:
         """Whether it decodes speech."""
         return self.decodes == "speech"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """ESPnet's modules that hold its ``decoder_choices``; importing one costs seconds."""
+        return f"espnet2.tasks.{self.name}", *self.copies
 
 
 _UNITS = "{datadir}/token_list/bpe_{bpemode}{nbpe}"
@@ -88,6 +96,7 @@ TASKS = {
 text_name  text  text  the file of a data directory that holds the transcripts
 """,
             scores={"wer": "WER", "cer": "CER"},
+            copies=("espnet3.systems.esp2_asr.task",),
         ),
         Task(
             name="st",
@@ -165,6 +174,17 @@ max_units  count  1024  units; longer articles are cut
             scorer="score_sum",
             score_dir="score_rouge",
             scores={"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"},
+        ),
+        Task(  # OWSM and its like: decoded, not trained by a recipe
+            name="s2t",
+            decodes="speech",
+            speech2text="Speech2Text",
+            held_as="s2t",
+            texts={},
+            scorer="",
+            score_dir="",
+            scores={},
+            ctc=("ctc_weight", 0.5),
         ),
     )
 }

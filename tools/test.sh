@@ -15,7 +15,7 @@ failed=()
 "$bin/ruff" check . || failed+=("ruff check")
 "$bin/ruff" format --check . || failed+=("ruff format")
 "$bin/mypy" || failed+=(mypy)
-mapfile -t scripts < <(find .ci/run bench egs2 tools -type f \( -name '*.sh' -o -path .ci/run \) \
+mapfile -t scripts < <(find .ci/run bench egs2 test tools -type f \( -name '*.sh' -o -path .ci/run \) \
   -not -path '*/data/*' -not -path '*/dump/*' -not -path '*/exp/*')
 "$bin/shellcheck" -x -P SCRIPTDIR "${scripts[@]}" || failed+=(shellcheck)
 "$bin/python" -m pytest -n 2 --dist loadfile "$@" || failed+=(pytest)

@@ -151,7 +151,7 @@ def declare(lines: Sequence[Sequence[str]]) -> Recipe:
     if not lines or lines[0][0] != "recipe":
         raise InputError(f"this recipe does not begin with 'recipe {SAYS['recipe']}'")
     (_, task, corpus, folder), *rest = lines
-    one_of("this recipe has no task", task, list(TASKS))
+    one_of("this recipe has no task", task, [t for t in TASKS if TASKS[t].scorer])
     names = {"task": task, "corpus": corpus, "folder": folder}
     heard = SPEECH if TASKS[task].hears else ""
     lines = ALL + heard + TASKS[task].options + LANGUAGE_MODEL

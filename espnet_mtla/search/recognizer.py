@@ -17,7 +17,7 @@ from espnet_mtla.search.ctc import CTCPrefixScorer
 from espnet_mtla.search.fast import FastBeamSearch
 from espnet_mtla.search.frontend import AloneFrontend
 from espnet_mtla.search.history import NotANumber
-from espnet_mtla.search.inputs import Input, input_of
+from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
 from espnet_mtla.search.room import check_room
 from espnet_mtla.search.tree import replaced
 from espnet_mtla.search.view import SearchView, use_view
@@ -137,7 +137,7 @@ class Recognizer:
     def frames(self, given: Given) -> float:
         """How long an utterance is, as ``--batch_frames`` counts it."""
         if self.task == "s2t":  # padded to what it was trained on
-            return self.inner.preprocessor_conf["speech_length"] * 100
+            return self.inner.preprocessor_conf["speech_length"] / FRAME_SECONDS
         return len(given[self.input.name]) / self.input.frame
 
     def decode(

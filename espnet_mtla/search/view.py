@@ -67,6 +67,10 @@ class SearchView(torch.nn.Module, StateScorer):
         return self.backend.fixes and not plain
 
 
+VIEWED = {"decoder", "lm"}
+"""What ESPnet calls the scorers that take time."""
+
+
 def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | None]:
     """Have a search score with views of those scorers that there is a view for.
 
@@ -81,11 +85,10 @@ def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | Non
         it has one.
     """
     reasons = {}
-    for name, scorer in search.full_scorers.items():
+    for name in VIEWED & search.full_scorers.keys():
+        scorer = search.full_scorers[name]
         if isinstance(scorer, SearchView):
             (scorer,) = scorer.of
-        if not isinstance(scorer, torch.nn.Module):
-            continue
         why = None if isinstance(scorer, StepScorer) else why_not_stock(scorer)
         reasons[name] = why
         if why is None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from models import save, save_lm, speech2text
+from models import S2T, TOKENS, save, save_lm, speech2text
 
 from espnet_mtla import accelerate
 from espnet_mtla.search.fast import FastBeamSearch
@@ -36,11 +36,12 @@ def assert_same(got, want):
             )
 
 
-@pytest.fixture(scope="module", params=["asr", "st", "slu", "mt"])
+@pytest.fixture(scope="module", params=TASKS)
 def made(request, tmp_path_factory):
     """ESPnet's object of each task, with a language model and CTC where it takes one."""
     task, folder = request.param, tmp_path_factory.mktemp(request.param)
-    lm = save_lm(folder / "lm", layer=1, unit=16, att_unit=16, embed_unit=8, head=2)
+    tokens = S2T if task == "s2t" else TOKENS
+    lm = save_lm(folder / "lm", tokens, layer=1, unit=16, att_unit=16, embed_unit=8, head=2)
     options = {"asr": {"ctc_weight": 0.3}, "slu": {"ctc_weight": 0.3}}
     options["mt"] = {"ctc_weight": 0.0}
     theirs = speech2text(
@@ -107,7 +108,8 @@ def test_options_set_later_count(made):
     fast.nbest, fast.maxlenratio = 1, -3.0
     found = [fast(x), *fast([x, y])]
     assert all(len(result) == 1 for result in found)
-    assert all(len(result[0][2]) <= 3 for result in found)
+    primer = 3 if task == "s2t" else 0  # which its tokens begin with
+    assert all(len(result[0][2]) <= 3 + primer for result in found)
     assert theirs.nbest == 3 and theirs.maxlenratio == -8.0
 
 
@@ -130,3 +132,60 @@ def test_audio_files(made, tmp_path):
         fast([files[0], tmp_path / "c.wav"])
     with pytest.raises(ValueError, match=r"gone.wav: no audio file"):
         fast(tmp_path / "gone.wav")
+
+
+@pytest.fixture(scope="module")
+def owsm(tmp_path_factory):
+    """An S2T model with random weights."""
+    return save("s2t", tmp_path_factory.mktemp("owsm"), spread=0.3)
+
+
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3, 1.0])
+def test_owsm(owsm, ctc_weight):
+    """Languages, tasks, timestamps and earlier text, of one length or several."""
+    theirs = speech2text(
+        "s2t", owsm, beam_size=4, nbest=2, ctc_weight=ctc_weight, maxlenratio=-7.0
+    )
+    fast, given = accelerate(theirs), inputs("s2t", 4)
+    asked = [
+        {"lang_sym": "<deu>", "task_sym": "<st_eng>"},
+        {"text_prev": torch.tensor([4, 5, 6])},
+    ]
+    if not ctc_weight:
+        asked.append({"predict_time": True})
+    for options in asked:
+        want = [theirs(x, **options) for x in given]
+        for got, result in zip(fast(given, **options), want):
+            assert_same(got, result)
+    items = [
+        {"speech": x, "text_prev": random.choice([None, torch.arange(3, 3 + i)])}
+        for i, x in enumerate(given, 1)
+    ]
+    found = fast.recognizer.decode(items, list("abcd"))
+    for item, got in zip(items, found):
+        assert_same(got, theirs(**item))
+
+
+def test_long_recordings(owsm):
+    theirs = speech2text("s2t", owsm, beam_size=3, predict_time=True, maxlenratio=-9.0)
+    theirs.sample_rate, theirs.frames_per_sec = 16000, 25.0
+    theirs.tokenizer = type("Joined", (), {"tokens2text": staticmethod("".join)})()
+    speech = torch.randn(40000) / 10
+    assert accelerate(theirs).decode_long(speech) == theirs.decode_long(speech)
+
+
+def test_nothing_is_searched_behind_the_end(owsm):
+    """A ``maxlenratio`` of 1 costs no more than one of 0 (espnet#6675)."""
+    theirs = speech2text("s2t", owsm, beam_size=3, maxlenratio=1.0)
+    decoder = theirs.s2t_model.decoder
+    decoder.output_layer.bias.data[-1] = 6.0  # texts end soon
+    fast, given = accelerate(theirs), inputs("s2t", 3)
+    steps = []
+    view = fast.beam_search.scorers["decoder"]
+    score = view.batch_score
+    view.batch_score = lambda *args, **kw: steps.append(0) or score(*args, **kw)
+    want = [theirs(x) for x in given]
+    for x, got, result in zip(given, fast(given), want):
+        assert_same(got, result)
+    frames = theirs.s2t_model.encode(*(torch.ones(1, 16000), torch.tensor([16000])))
+    assert len(steps) < frames[0].shape[1] / 2

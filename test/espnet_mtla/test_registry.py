@@ -14,7 +14,9 @@ from espnet_mtla.variant import VARIANTS
 def test_every_task_takes_our_decoders(task):
     registry.register([task])
     registry.register(task)
-    choices = compat.task_module(task).decoder_choices
+    module = compat.task_module(task)
+    assert module.__name__ == TASKS[task].modules[0]
+    choices = module.decoder_choices
     for name in VARIANTS:
         assert choices.get_class(name) is decoder_class(name)
         assert issubclass(decoder_class(name), AbsDecoder)

@@ -10,6 +10,10 @@ from espnet_mtla.task import TASKS
 from espnet_mtla.tasks import task_class
 
 TOKENS = ["<blank>", "<unk>", *"abcdefgh", "<sos/eos>"]
+S2T = ["<blank>", "<unk>", "<na>", *"abcdefgh", "<eng>", "<deu>", "<asr>", "<st_eng>"]
+S2T += ["<notimestamps>", *(f"<{i / 4:.2f}>" for i in range(5)), "<sop>"]
+S2T += ["<sos>", "<eos>"]
+"""Units of an S2T model: text, languages, tasks and timestamps."""
 SIZES = {"attention_heads": 2, "linear_units": 16, "num_blocks": 2}
 ENCODER = {"output_size": 24, "attention_heads": 2, "linear_units": 16, "num_blocks": 1}
 
@@ -34,6 +38,17 @@ def config(task, tokens=TOKENS, **conf):
         given["frontend_conf"] = {"embed_dim": 24}
         given["encoder_conf"] = ENCODER | {"input_layer": None}
         given["model_conf"] = {"report_bleu": False}
+    if task == "s2t":
+        given["token_list"] = S2T
+        given["preprocessor_conf"] = {
+            "fs": 16000,
+            "speech_length": 1.0,
+            "speech_resolution": 0.25,
+            "speech_init_silence": 0.1,
+            "notime_symbol": "<notimestamps>",
+            "first_time_symbol": S2T[S2T.index("<notimestamps>") + 1],
+            "last_time_symbol": "<1.00>",
+        }
     return task_class(task).get_default_config() | given | conf
 
 
