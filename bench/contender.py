@@ -74,6 +74,7 @@ def contender(
     engine, _, kind = name.partition(":")
     engine, *parts = engine.split("+")
     stock = name in STOCK
+    nbytes: Callable[[Any], int] = methodcaller("nbytes")
     if not kind and not stock:
         raise InputError(
             f"{name}: give <engine>:<variant>, as in ours:mtla2, or {' or '.join(STOCK)}"
@@ -82,13 +83,10 @@ def contender(
         check_parts(name, engine, parts, device, dtype)
     if stock:
         decoder = espnet.decoder(case)
-        if parts:
-            nbytes, cost = methodcaller("nbytes"), stock_cached_step_cost(case)
-        else:
-            nbytes, cost = espnet.cache_bytes(case, dtype), stock_step_cost(case)
+        cost = stock_cached_step_cost(case) if parts else stock_step_cost(case)
+        nbytes = nbytes if parts else espnet.cache_bytes(case, dtype)
     else:
         cost = step_cost(case, kind, "shared" if engine in OURS else "tiled")
-        nbytes = methodcaller("nbytes")
         if engine in OURS:
             decoder = ours.decoder(case, kind)
         elif engine == "tiled":

@@ -34,6 +34,7 @@ class Tails(Protocol):
     Attributes:
         tail_shapes: ``(G, w)`` of each tail buffer.
         geometry: how it counts positions.
+        cache_elements: cached numbers a token and layer.
     """
 
     @property
@@ -41,6 +42,9 @@ class Tails(Protocol):
 
     @property
     def geometry(self) -> Geometry: ...
+
+    @property
+    def cache_elements(self) -> float: ...
 
 
 @dataclass
@@ -120,9 +124,7 @@ class TailCache:
         self._spare: tuple[torch.Tensor, ...] | None = None
 
     @classmethod
-    def build(
-        cls, prompt: PromptCache, attention: Tails, n_hyp: int
-    ) -> "TailCache":
+    def build(cls, prompt: PromptCache, attention: Tails, n_hyp: int) -> "TailCache":
         """Start the tails of ``n_hyp`` hypotheses: empty but for open chunks."""
         first, n_layers = prompt.layers[0], len(prompt.layers)
         buffers = tuple(

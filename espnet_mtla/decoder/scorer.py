@@ -1,6 +1,7 @@
 """What scorers of a beam search have in common whose state is a decoder's."""
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 
@@ -84,6 +85,8 @@ class StateScorer(BatchScorerInterface):
 
 class StepScorer(StateScorer):
     """A scorer that feeds one token of each hypothesis after the other: :meth:`advance`."""
+
+    layers: Any
 
     @property
     @abstractmethod

@@ -92,9 +92,7 @@ class DecoderState:
         return self
 
     @classmethod
-    def gather(
-        cls, states: list["DecoderState"], attention: Tails
-    ) -> "DecoderState":
+    def gather(cls, states: list["DecoderState"], attention: Tails) -> "DecoderState":
         """Hold a list of hypotheses, utterance-major, as one batched state.
 
         Raises:

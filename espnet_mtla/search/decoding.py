@@ -237,7 +237,7 @@ def decode_set(recognizer: Recognizer, data: Data, args: argparse.Namespace) -> 
     for key in data.keys:
         try:
             item = data.load(key)
-        except Exception as e:  # of any reader of audio
+        except Exception as e:  # noqa: BLE001  # of any reader
             failures.append(Failure(key, " ".join(str(e).split()) or type(e).__name__))
             continue
         sizes[key] = len(item[data.input.name])

@@ -124,7 +124,9 @@ class FastBeamSearch(compat.batch_beam_search()):  # type: ignore[misc]
         for k, d in self.scorers.items():
             if isinstance(d, compat.length_bonus()):
                 gain += max(0.0, self.weights[k])
-            elif not isinstance(d, StateScorer | CTCPrefixScorer | compat.score_filter()):
+            elif not isinstance(
+                d, StateScorer | CTCPrefixScorer | compat.score_filter()
+            ):
                 return None
         return gain
 

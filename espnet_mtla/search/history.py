@@ -65,8 +65,10 @@ class History:
 
     def not_numbers(self) -> list[int]:
         """Return the utterances that a score was no number in."""
-        bad = self._gather("score").isnan().any(2).any(0) if self.choices else []
-        return [utt for utt, is_bad in enumerate(bad) if is_bad]
+        if not self.choices:
+            return []
+        bad = self._gather("score").isnan().any(2).any(0)
+        return bad.nonzero().flatten().tolist()
 
     def hypotheses(self, eos: int, maxlens: list[int]) -> list[list]:
         """Follow hypotheses that ended back to their first token.

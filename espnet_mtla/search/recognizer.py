@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_mtla import compat
+from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
 from espnet_mtla.search.batch import Failure, halving
@@ -127,11 +128,14 @@ class Recognizer:
 
     def cached(self) -> dict[str, float | None]:
         """Return the cached numbers a text token, and a frame apart from it, and layer."""
-        steps = self.decoder.decoder if isinstance(self.decoder, SearchView) else None
-        source = getattr(steps.layers[0], "src_attn", None) if steps else None
+        decoder = self.decoder
+        steps = decoder.decoder if isinstance(decoder, SearchView) else decoder
+        if not isinstance(steps, StepScorer):
+            return {"cache_elements": None, "source_elements": None}
+        source = getattr(steps.layers[0], "src_attn", None)
         return {
-            "cache_elements": steps.attention.cache_elements if steps else None,
-            "source_elements": source.cache_elements if source else None,
+            "cache_elements": steps.attention.cache_elements,
+            "source_elements": source and source.cache_elements,
         }
 
     def frames(self, given: Given) -> float:
@@ -160,7 +164,11 @@ class Recognizer:
 
     def __call__(self, batch: Sequence[Given]) -> list[Any]:
         """Decode utterances together; see :meth:`decode`."""
-        if len(batch) > 1 and self.joins and all(len(g[self.input.name]) for g in batch):
+        if (
+            len(batch) > 1
+            and self.joins
+            and all(len(g[self.input.name]) for g in batch)
+        ):
             return self._together(batch)
         return [self._alone(given) for given in batch]
 
@@ -203,7 +211,7 @@ class Recognizer:
         try:
             with torch.no_grad():
                 self.model.encode(**asking.ask(self.inner, self.held, longer).inputs)
-        except Exception:
+        except Exception:  # noqa: BLE001  # of any front end
             return False
         return True
 
@@ -246,7 +254,9 @@ class Recognizer:
             alone = self.model.encode(**questions[shortest].inputs)
             self.sees_padding = not _alike(_output(alone), _output(rows[shortest][0]))
             if self.sees_padding:
-                logger.info("the encoder sees padding: it encodes utterances one by one")
+                logger.info(
+                    "the encoder sees padding: it encodes utterances one by one"
+                )
                 return self._encode(questions)
         return rows
 
@@ -265,7 +275,9 @@ class Recognizer:
         try:
             return search(
                 x=pad_sequence(outputs, batch_first=True),
-                x_lengths=torch.tensor([n for _, n in encoded], device=outputs[0].device),
+                x_lengths=torch.tensor(
+                    [n for _, n in encoded], device=outputs[0].device
+                ),
                 maxlenratio=self.inner.maxlenratio,
                 minlenratio=self.inner.minlenratio,
             )

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-
 IMPOSSIBLE = -1e6
 """Texts with less are none: CTC gives what it cannot say 1e10 less than nothing."""
 

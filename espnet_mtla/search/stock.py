@@ -6,7 +6,8 @@ each hypothesis. Here both are cached, as in decoders of ours: the encoder outpu
 an utterance. It is the same modules that are run, so quantised and adapted layers are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -34,17 +35,21 @@ class StockAttention(torch.nn.Module):
 
     geometry = Geometry(rope_width=0)
 
-    def __init__(self, attention: torch.nn.Module, hides: bool = False):
+    def __init__(self, attention: Any, hides: bool = False):
         super().__init__()
-        self.of = attention
-        self.shape = attention.h, attention.d_k
-        # a third buffer says which tokens are not seen
-        self.tail_shapes = (self.shape,) * 2 + ((1, 1),) * hides
+        self.of: Any = attention
+        self.shape: tuple[int, int] = (attention.h, attention.d_k)
+        self.hides = hides
+
+    @property
+    def tail_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Keys, values, and which tokens are not seen."""
+        return (self.shape, self.shape, (1, 1)) if self.hides else (self.shape,) * 2
 
     @property
     def cache_elements(self) -> float:
         """Cached numbers a token, or a frame, and layer: keys and values."""
-        return sum(heads * width for heads, width in (self.shape,) * 2)
+        return 2 * self.shape[0] * self.shape[1]
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., D)`` to ``(..., heads, w)``."""
@@ -52,9 +57,9 @@ class StockAttention(torch.nn.Module):
 
     def cache_source(self, source: torch.Tensor) -> LayerCache:
         """Return keys and values of a ``(B, T, D)`` source."""
-        keys = self.of.k_norm(self._heads(self.of.linear_k(source)))
-        values = self._heads(self.of.linear_v(source))
-        return LayerCache(*(x.transpose(1, 2).contiguous() for x in (keys, values)))
+        keys = self.of.k_norm(self._heads(self.of.linear_k(source))).transpose(1, 2)
+        values = self._heads(self.of.linear_v(source)).transpose(1, 2)
+        return LayerCache(keys.contiguous(), values.contiguous())
 
     def look(
         self, x: torch.Tensor, source: LayerCache, unused: torch.Tensor | None
@@ -96,9 +101,9 @@ class StockAttention(torch.nn.Module):
 class StockLayer(torch.nn.Module):
     """ESPnet's ``DecoderLayer``, or the ``EncoderLayer`` of a language model."""
 
-    def __init__(self, layer: torch.nn.Module):
+    def __init__(self, layer: Any):
         super().__init__()
-        self.of = layer
+        self.of: Any = layer
         reads = hasattr(layer, "src_attn")
         self.self_attn = StockAttention(layer.self_attn, hides=not reads)
         self.src_attn = StockAttention(layer.src_attn) if reads else None
@@ -136,7 +141,7 @@ class StockLayer(torch.nn.Module):
         x: torch.Tensor,
         norm: torch.nn.Module,
         branch: Callable[[torch.Tensor], torch.Tensor],
-        concat: torch.nn.Module | None = None,
+        concat: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Add a branch, with its norm before it or behind the sum."""
         before = self.of.normalize_before
@@ -148,22 +153,32 @@ class StockLayer(torch.nn.Module):
 
 
 class StockScorer(torch.nn.Module, StepScorer):
-    """ESPnet's ``TransformerDecoder`` or ``TransformerLM``; see :func:`stock_scorer`."""
+    """Scores as ESPnet's ``TransformerDecoder`` or ``TransformerLM`` does.
+
+    Args:
+        embed: modules from a token to a layer's input; the first is the embedding.
+        position: what adds positions to that; any other module than ESPnet's two adds none.
+        layers: ESPnet's.
+        after: modules behind the last layer.
+        output: from there to the vocabulary; None to return what is before it.
+    """
 
     def __init__(
         self,
-        embed: list[torch.nn.Module],
-        layers: list[StockLayer],
-        after: list[torch.nn.Module],
+        embed: Sequence[torch.nn.Module],
+        position: torch.nn.Module,
+        layers: Sequence[torch.nn.Module],
+        after: Sequence[torch.nn.Module],
         output: torch.nn.Module | None,
     ):
         super().__init__()
-        *before, self.position = embed
-        self.embed = torch.nn.Sequential(*before)
-        self.layers = torch.nn.ModuleList(layers)
+        self.embed: Any = torch.nn.Sequential(*embed)
+        self.position: Any = position
+        self.layers: Any = torch.nn.ModuleList(StockLayer(layer) for layer in layers)
         self.after = torch.nn.Sequential(*after)
         self.output_layer = output
-        self.vocab_size = before[0].num_embeddings
+        first: Any = embed[0]
+        self.vocab_size = first.num_embeddings
 
     @property
     def attention(self) -> StockAttention:
@@ -223,51 +238,3 @@ class StockScorer(torch.nn.Module, StepScorer):
         if isinstance(position, compat.ScaledPositionalEncoding):
             return x + position.alpha * row
         return x * position.xscale + row
-
-
-def why_not_stock(scorer: object) -> str | None:
-    """Say why a scorer is none that :func:`stock_scorer` takes; None where it is."""
-    kind = type(scorer)
-    if kind is compat.transformer_decoder():
-        parts, attentions = scorer.decoders, ("self_attn", "src_attn")
-        layer, (_, position) = compat.DecoderLayer, scorer.embed
-        if type(scorer.embed[0]) is not torch.nn.Embedding:
-            return "its input layer is not embed"
-    elif kind is compat.transformer_lm():
-        parts, attentions = scorer.encoder.encoders, ("self_attn",)
-        layer, position = compat.EncoderLayer, scorer.encoder.embed[-1]
-    else:
-        return f"it is a {kind.__name__}"
-    encodings = compat.PositionalEncoding, compat.ScaledPositionalEncoding
-    if type(position) not in encodings and len(list(position.children())):
-        return f"its positions are {type(position).__name__}"
-    for part in parts:
-        kinds = [type(getattr(part, name)) for name in attentions]
-        for found, wanted in ((type(part), layer), *((k, compat.MultiHeadedAttention) for k in kinds)):
-            if found is not wanted:
-                return f"it has a {found.__name__}"
-        if getattr(part, "sequential_attn", None) is not None:
-            return "it attends to two sources"
-    return None
-
-
-def stock_scorer(scorer: torch.nn.Module) -> StockScorer:
-    """Return one that scores as ESPnet's, of the same modules.
-
-    Args:
-        scorer: a ``TransformerDecoder`` or a ``TransformerLM``.
-
-    Raises:
-        ValueError: it is another; see :func:`why_not_stock`.
-    """
-    if why := why_not_stock(scorer):
-        raise ValueError(why)
-    if type(scorer) is compat.transformer_decoder():
-        embed, stack, output = list(scorer.embed), scorer, scorer.output_layer
-        layers = scorer.decoders
-    else:
-        embed, stack, output = [scorer.embed, *scorer.encoder.embed], scorer.encoder, scorer.decoder
-        layers = stack.encoders
-    after = [stack.after_norm] if stack.normalize_before else []
-    made = StockScorer(embed, [StockLayer(layer) for layer in layers], after, output)
-    return made.train(scorer.training)

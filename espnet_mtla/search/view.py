@@ -14,7 +14,7 @@ from espnet_mtla.decoder.state import DecoderState
 from espnet_mtla.search.backend import Backend, choose
 from espnet_mtla.search.graph import FixedState
 from espnet_mtla.search.packed import pack
-from espnet_mtla.search.stock import stock_scorer, why_not_stock
+from espnet_mtla.search.stock_check import stock_scorer, why_not_stock
 
 
 class SearchView(torch.nn.Module, StateScorer):

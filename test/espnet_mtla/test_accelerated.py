@@ -41,7 +41,9 @@ def made(request, tmp_path_factory):
     """ESPnet's object of each task, with a language model and CTC where it takes one."""
     task, folder = request.param, tmp_path_factory.mktemp(request.param)
     tokens = S2T if task == "s2t" else TOKENS
-    lm = save_lm(folder / "lm", tokens, layer=1, unit=16, att_unit=16, embed_unit=8, head=2)
+    lm = save_lm(
+        folder / "lm", tokens, layer=1, unit=16, att_unit=16, embed_unit=8, head=2
+    )
     options = {"asr": {"ctc_weight": 0.3}, "slu": {"ctc_weight": 0.3}}
     options["mt"] = {"ctc_weight": 0.0}
     theirs = speech2text(
@@ -79,7 +81,10 @@ def test_espnets_object_stays_as_it_is(made):
     task, theirs = made
     model = getattr(theirs, f"{TASKS[task].held_as}_model")
     search = theirs.beam_search
-    parts, weights = dict(vars(search)), {k: v.clone() for k, v in model.state_dict().items()}
+    parts, weights = (
+        dict(vars(search)),
+        {k: v.clone() for k, v in model.state_dict().items()},
+    )
     scorers = dict(search.scorers)
     given = inputs(task, 2)
     want = theirs(given[0])

@@ -6,7 +6,7 @@ from settings import Setting
 
 from espnet_mtla.search.slots import IMPOSSIBLE
 
-SETTINGS, GROUPS = 200, 10
+SETTINGS = 200
 
 
 def n_best(hypotheses, n):
@@ -17,11 +17,12 @@ def n_best(hypotheses, n):
 
 def agree(got, want):
     """Whether two lists are the same, but for the order of what scores the same."""
-    if [tokens for tokens, _ in got] != [tokens for tokens, _ in want]:
-        ties = {round(score, 3) for _, score in got}
-        if len(ties) == len(got) or sorted(got) != pytest.approx(sorted(want)):
-            return False
-    return all(abs(a - b) < 1e-4 for (_, a), (_, b) in zip(got, want, strict=True))
+    scores = [[score for _, score in hypotheses] for hypotheses in (got, want)]
+    if scores[0] != pytest.approx(scores[1], abs=1e-4):
+        return False
+    # what scores as the last may stand for another that does
+    sure = [tokens for tokens, score in want if score > want[-1][1] + 1e-3]
+    return all(tokens in [t for t, _ in got] for tokens in sure)
 
 
 def differences(setting):
@@ -49,9 +50,8 @@ def differences(setting):
     return found
 
 
-@pytest.mark.parametrize("group", range(GROUPS))
 @torch.no_grad()
-def test_n_best_lists_are_espnets(group):
-    for _ in range(SETTINGS // GROUPS):
+def test_n_best_lists_are_espnets():
+    for _ in range(SETTINGS):
         setting = Setting()
         assert not differences(setting), vars(setting)

@@ -158,7 +158,9 @@ def test_an_article_that_does_not_fit_is_named(articles, tmp_path, monkeypatch):
 
     inference("mt", options(articles, "roomy", batch_size=7))
     monkeypatch.setattr(Recognizer, "__call__", crowded)
-    with pytest.raises(InputError, match=f"1 of 7 .* {longest}: it does not fit .* by itself"):
+    with pytest.raises(
+        InputError, match=f"1 of 7 .* {longest}: it does not fit .* by itself"
+    ):
         inference("mt", options(articles, "out", batch_size=7))
     roomy = read_table(tmp_path / "roomy/1best_recog/token_int")
     found = read_table(tmp_path / "out/1best_recog/token_int")
