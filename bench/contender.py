@@ -15,6 +15,7 @@ from bench.peers import authors, espnet, ours, tiled
 from bench.work import (
     Case,
     Cost,
+    lm_step_cost,
     step_cost,
     stock_cached_step_cost,
     stock_step_cost,
@@ -58,7 +59,8 @@ class Contender:
 
     def packed_bytes(self) -> int:
         """Bytes of weights that searches packed for the CPU, held besides."""
-        modules = self.decoder.modules()
+        scorers = self.search.scorers.values()
+        modules = [m for s in scorers if hasattr(s, "modules") for m in s.modules()]
         return sum(m.weight.nbytes for m in modules if isinstance(m, PackedLinear))
 
 
@@ -104,6 +106,7 @@ def contender(
         some = Backend(graphs="graph" in parts, kernels="kernel" in parts)
         decoder = SearchView(decoder, some if engine == "plain" else None)
     search = beam_search(engine, decoder, case, device, dtype)
+    cost += lm_step_cost(case, cached=engine != "espnet")
     return Contender(search, decoder, nbytes, cost)
 
 
@@ -141,7 +144,7 @@ def beam_search(
     device: str,
     dtype: torch.dtype,
 ) -> Any:
-    """Return the engine's search around a decoder, with CTC where the case has it."""
+    """Return the engine's search around a decoder, with what else the case has."""
     from espnet_mtla.search.fast import FastBeamSearch
 
     kind = compat.batch_beam_search() if engine == "espnet" else FastBeamSearch
@@ -155,8 +158,12 @@ def beam_search(
 
         scorer = compat.ctc_prefix_scorer() if engine == "espnet" else CTCPrefixScorer
         ctc = CTC(case.vocabulary, case.size).eval().to(device, dtype)
-        scorers["ctc"] = scorer(ctc, eos)
+        scorers["ctc"] = scorer(ctc, eos, case.ctc_margin)
         weights["ctc"] = case.ctc_weight
+    if case.lm_layers:
+        lm = espnet.language_model(case).eval().to(device, dtype)
+        scorers["lm"] = lm if engine == "espnet" else SearchView(lm)
+        weights["lm"] = 0.5
     search = kind(
         scorers,
         weights,

@@ -30,8 +30,8 @@ from espnet_mtla.search.graph import CAPTURES
 from espnet_mtla.variant import VARIANTS
 
 CONTENDERS_HELP = (
-    "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet:V (ours in "
-    "its search), plain:V (ours in plain PyTorch), on a GPU plain+kernel:V, "
+    "ours:V, tiled:V, authors:mtla<s>, espnet (its own decoder), espnet+cache (over "
+    "cached keys and values, in our search), espnet:V (ours in its search), plain:V (ours in plain PyTorch), on a GPU plain+kernel:V, "
     f"plain+graph:V; V is {', '.join(VARIANTS)} or mtla<s>"
 )
 

@@ -101,11 +101,13 @@ def describe(device: str) -> dict:
 
 
 def cpu_name() -> str:
-    """Return the processor's name as the kernel gives it."""
+    """Return the processor's name as the kernel gives it, and what it computes with."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
+    text = info.read_text() if info.exists() else ""
+    names = re.findall(r"^model name\s*: (.*)", text, re.MULTILINE)
+    name = names[0] if names else platform.processor() or platform.machine()
+    with_amx = " AMX" if "amx_tile" in text else ""
+    return f"{name} {torch.backends.cpu.get_cpu_capability()}{with_amx}"
 
 
 def wait(device: str) -> None:

@@ -1,5 +1,6 @@
 """Named settings of the decoding benchmark, with who is compared in them."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bench.work import Case
@@ -15,6 +16,9 @@ class Preset(NamedTuple):
 SHARED = ("ours:mha", "ours:mqa", "ours:gqa", "ours:mla", "ours:mtla2", "ours:mtla4")
 PAPER = ("mha", "mla", "mtla2", "mtla3")
 """Variants whose times and memory the paper has."""
+STOCK = ("espnet+cache", "espnet")
+"""ESPnet's decoder, over cached keys and values and as it is."""
+RECOGNITION = Case(beam=10, ctc_weight=0.3, ctc_margin=100, vocabulary=5000)
 ST = Case(utterances=25, beam=50, prompt=500, tokens=40)
 """The paper's speech translation: 50000 fbank frames a batch, beam 50."""
 # each without parts for GPUs, with some and with all
@@ -37,13 +41,18 @@ PRESETS = {
             "authors:mtla4",
             *(name.replace("ours", "tiled") for name in SHARED),
             "espnet:mtla2",
-            "espnet",
+            *STOCK,
         ),
     ),
     # recognition with CTC, as ESPnet users decode
     "ctc": Preset(
         Case(beam=10, ctc_weight=0.3, vocabulary=5000),
-        ("ours:mtla2", "ours:mha", "espnet:mtla2", "espnet"),
+        ("ours:mtla2", "ours:mha", "espnet+cache", "espnet:mtla2", "espnet"),
+    ),
+    # ESPnet's defaults for it, and with a language model beside it
+    "recognition": Preset(RECOGNITION, ("ours:mtla2", *STOCK)),
+    "recognition-lm": Preset(
+        replace(RECOGNITION, lm_layers=16), ("ours:mtla2", *STOCK)
     ),
     # without packed weights, and with them
     "parts-cpu": Preset(
@@ -57,6 +66,6 @@ PRESETS = {
     # few tokens: the stock decoder takes a second for each
     "stock": Preset(
         Case(utterances=25, beam=50, prompt=500, tokens=5),
-        ("espnet", "ours:mha", "ours:mtla2"),
+        (*STOCK, "ours:mha", "ours:mtla2"),
     ),
 }

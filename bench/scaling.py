@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench import machine
+from bench.contender import CACHED
 from bench.decode import CONTENDERS_HELP, compare
 from bench.presets import SHARED
 from bench.tables import finish
@@ -34,7 +35,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--axis", default="prompt", choices=AXES)
     parser.add_argument("--values", nargs="+", type=machine.count, help="lengths")
     parser.add_argument(
-        "--contenders", nargs="+", default=SHARED, help=CONTENDERS_HELP, metavar="NAME"
+        "--contenders",
+        nargs="+",
+        default=(*SHARED, CACHED),
+        help=CONTENDERS_HELP,
+        metavar="NAME",
     )
     machine.add_options(parser)
     add_options(parser)

@@ -106,7 +106,7 @@ def without_parts(name: str) -> str | None:
     return f"plain:{variant}" if engine.startswith(("ours", "plain+")) else None
 
 
-BASES = ("espnet", "tiled:mha", "authors:mtla2")
+BASES = ("espnet", "espnet+cache", "tiled:mha", "authors:mtla2")
 """Contenders that the others are compared with."""
 
 
@@ -193,9 +193,35 @@ def labels_and_figures(data: dict) -> list[tuple[str, list[str], list[float]]]:
     ]
 
 
+def throughput_table(data: dict) -> str:
+    """Table of decoding a set with a whole recogniser."""
+    from bench.throughput import CONTENDERS
+
+    case = data["case"]
+    base = data["results"][0]["seconds"]
+    rows = [
+        [
+            CONTENDERS[r["name"]],
+            amount(r["seconds"]),
+            amount(case["seconds"] / r["seconds"]),
+            amount(base / r["seconds"]),
+        ]
+        for r in data["results"]
+    ]
+    first = CONTENDERS[data["results"][0]["name"]]
+    busy = "" if data["busy"] is None else f", {percent(data['busy'])} of the slots busy"
+    return (
+        f"{case['utterances']} utterances, {amount(case['seconds'])} s of noise, Conformer "
+        f"of {case['layers']} layers of {case['size']}, beam 10, CTC 0.3 with its window, "
+        f"5000 units{busy}; {where(data)}.\n\n"
+        + table(["", "s", "RTFx", f"x faster than {first}"], rows)
+    )
+
+
 TABLES: dict[str, Callable[[dict], str]] = {
     "attention": attention_table,
     "ctc": ctc_table,
+    "throughput": throughput_table,
     "curves": curves_table,
     "decode": decode_table,
     "decode brief": brief_table,

@@ -17,7 +17,11 @@ FRAME_SECONDS = 0.04
 
 @dataclass(frozen=True)
 class Case:
-    """One setting; sizes are the paper's. No prompt is padded."""
+    """One setting; sizes are the paper's. No prompt is padded.
+
+    ``ctc_margin`` is ESPnet's ``--ctc_window_margin``; ``lm_layers`` are those of a
+    Transformer language model of the decoder's sizes, at a weight of 0.5.
+    """
 
     utterances: int = 2
     beam: int = 20
@@ -29,6 +33,8 @@ class Case:
     heads: int = 8
     linear_units: int = 2048
     vocabulary: int = 8000
+    ctc_margin: int = 0
+    lm_layers: int = 0
 
     @property
     def n_hyp(self) -> int:
@@ -62,6 +68,9 @@ class Cost:
 
     flops: float
     numbers: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.flops + other.flops, self.numbers + other.numbers)
 
     def floor_seconds(self, itemsize: int, ceilings: dict) -> float:
         """Least time, at a machine's measured ``ceilings``."""
@@ -115,6 +124,22 @@ def stock_cached_step_cost(case: Case) -> Cost:
     moved = cached * (case.utterances * case.prompt + n_hyp * text * 3)
     moved += weights + 2 * n_hyp * case.vocabulary
     return Cost(2.0 * n_hyp * products, moved)
+
+
+def lm_step_cost(case: Case, cached: bool) -> Cost:
+    """Mean cost of a step of the case's language model, as :func:`stock_step_cost`.
+
+    Args:
+        case: the setting.
+        cached: whether keys and values are, or layer outputs.
+    """
+    size, n_hyp, text = case.size, case.n_hyp, (case.tokens + 1) / 2
+    layer = 4 * size * size + 2 * size * case.linear_units
+    output = size * case.vocabulary if case.lm_layers else 0
+    products = layer + 2 * size * text + (0 if cached else 2 * size * size * text)
+    moved = case.lm_layers * (layer + n_hyp * size * 3 * text * (2 if cached else 1))
+    moved += output + (2 * n_hyp * case.vocabulary if output else 0)
+    return Cost(2.0 * n_hyp * (case.lm_layers * products + output), moved)
 
 
 def stock_step_cost(case: Case) -> Cost:

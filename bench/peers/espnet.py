@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+from espnet2.lm.transformer_lm import TransformerLM
 
 from bench.peers.ours import IMPOSSIBLE
 from bench.work import Case
@@ -24,6 +25,21 @@ def decoder(case: Case) -> TransformerDecoder:
     )
     with torch.no_grad():
         made.output_layer.bias[-1] = IMPOSSIBLE
+    return made
+
+
+def language_model(case: Case) -> TransformerLM:
+    """Return ESPnet's Transformer language model of a case, with random weights."""
+    made = TransformerLM(
+        case.vocabulary,
+        embed_unit=128,
+        att_unit=case.size,
+        head=case.heads,
+        unit=case.linear_units,
+        layer=case.lm_layers,
+    )
+    with torch.no_grad():
+        made.decoder.bias[-1] = IMPOSSIBLE
     return made
 
 
