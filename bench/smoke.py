@@ -19,15 +19,15 @@ from typing import Any
 import torch
 
 from bench import machine
-from bench.contender import beam_search
-from bench.peers import ours
+from bench.contender import CACHED, beam_search
+from bench.peers import espnet, ours
 from bench.tables import finish
 from bench.work import Case, add_options, chosen
 from espnet_mtla.bin import run
 from espnet_mtla.search.view import use_view
 from espnet_mtla.variant import VARIANTS
 
-CHECKED = (*(variant.short for variant in VARIANTS.values()), "mtla3")
+CHECKED = (*(variant.short for variant in VARIANTS.values()), "mtla3", CACHED)
 CASE = Case(
     utterances=2,
     beam=4,
@@ -76,7 +76,8 @@ def decoders(
 def differences(case: Case, name: str, device: str, dtype: str) -> dict[str, float]:
     """Relative differences of a decoder on ``device`` to the CPU in float32."""
     kind = machine.DTYPES[dtype]
-    model = ours.decoder(case, name).eval()
+    stock = name == CACHED
+    model = (espnet.decoder(case) if stock else ours.decoder(case, name)).eval()
     for gain in model.buffers():  # else new gates hardly differ from 0.5
         gain.fill_(0.7)
     x = torch.randn(case.utterances, case.prompt, case.size).to(kind)

@@ -11,6 +11,9 @@ from espnet_mtla.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+LEAST_SHARE = 0.5
+"""Of a batch's longest utterance, what its shortest has at least."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -44,7 +47,8 @@ def plan_batches(
     """Sort utterances by length and cut them into batches.
 
     Args:
-        lengths: of each utterance, in any unit.
+        lengths: of each utterance, in any unit. One is not padded to more than twice its
+            own.
         batch_size: most utterances in a batch; 0 for no bound.
         max_padded: most padded length of a batch (its size times its longest),
             in the same unit; 0 for no bound. An utterance longer than that
@@ -61,6 +65,7 @@ def plan_batches(
             last is None
             or (batch_size and len(last) == batch_size)
             or (max_padded and (len(last) + 1) * lengths[last[0]] > max_padded)
+            or lengths[i] < LEAST_SHARE * lengths[last[0]]
         ):
             batches.append([i])
         else:

@@ -68,8 +68,11 @@ class Recognizer:
         self.input: Input = input_of(self.task, self.train_args)
         self.encodes = self._alone_in_front()
         self.joins = ours and self._set_up_search()
-        self.sees_padding: bool | None = None
-        """Whether an encoder's output depends on the batch; None before it was seen."""
+        # a CPU gains nothing by several at once, and loses what is padded
+        on_cpu = str(self.inner.device) == "cpu"
+        self.encodes_alone: bool | None = True if on_cpu else None
+        """Whether utterances are encoded one by one; None before it was found out whether
+        the encoder sees padding."""
 
     def _set_up_search(self) -> bool:
         """Put our search in; whether it takes several utterances."""
@@ -240,20 +243,21 @@ class Recognizer:
 
     def _encode(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
         """Encode questions of one kind: for each what ``encode`` returns, and frames."""
-        ragged = len({question.length for question in questions}) > 1
-        if ragged and self.sees_padding:
+        if self.encodes_alone:
             alone = [self.model.encode(**question.inputs) for question in questions]
             return [(out, int(out[1][0])) for out in alone]
+        ragged = len({question.length for question in questions}) > 1
         out = self.encodes.encode(**asking.together(questions))
         lengths = out[1].tolist()
         rows = [(asking.row(out, i, n), n) for i, n in enumerate(lengths)]
-        if ragged and self.sees_padding is None:
+        if ragged and self.encodes_alone is None:
             shortest = min(range(len(rows)), key=lambda i: questions[i].length)
             if rows[shortest][1] <= FEW_FRAMES:
                 return rows
             alone = self.model.encode(**questions[shortest].inputs)
-            self.sees_padding = not _alike(_output(alone), _output(rows[shortest][0]))
-            if self.sees_padding:
+            same = _alike(_output(alone), _output(rows[shortest][0]))
+            self.encodes_alone = not same
+            if self.encodes_alone:
                 logger.info(
                     "the encoder sees padding: it encodes utterances one by one"
                 )

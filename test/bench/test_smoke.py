@@ -18,7 +18,7 @@ def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
             view.decoder.output_layer.bias.data.mul_(1.01)
         return checked(view, x, tokens)
 
-    monkeypatch.setattr(smoke, "CHECKED", ("mtla3",))
+    monkeypatch.setattr(smoke, "CHECKED", ("mtla3", "espnet+cache"))
     out = tmp_path / "smoke.json"
     seen = iter([False] * 4)
     monkeypatch.setattr(smoke, "stepped", off)
