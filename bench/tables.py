@@ -209,7 +209,9 @@ def throughput_table(data: dict) -> str:
         for r in data["results"]
     ]
     first = CONTENDERS[data["results"][0]["name"]]
-    busy = "" if data["busy"] is None else f", {percent(data['busy'])} of the slots busy"
+    busy = (
+        "" if data["busy"] is None else f", {percent(data['busy'])} of the slots busy"
+    )
     return (
         f"{case['utterances']} utterances, {amount(case['seconds'])} s of noise, Conformer "
         f"of {case['layers']} layers of {case['size']}, beam 10, CTC 0.3 with its window, "

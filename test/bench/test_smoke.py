@@ -9,7 +9,8 @@ SIZES = ["--layers=1", "--size=32", "--heads=4", "--linear-units=48"]
 SIZES += ["--vocabulary=17", "--prompt=7", "--tokens=4"]
 
 
-def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["mtla3", "espnet+cache"])
+def test_a_variant_is_checked_in_every_part(name, tmp_path, monkeypatch):
     """A bias that is off is seen wherever it is used; half precision is allowed."""
     checked = smoke.stepped
 
@@ -18,7 +19,7 @@ def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
             view.decoder.output_layer.bias.data.mul_(1.01)
         return checked(view, x, tokens)
 
-    monkeypatch.setattr(smoke, "CHECKED", ("mtla3", "espnet+cache"))
+    monkeypatch.setattr(smoke, "CHECKED", (name,))
     out = tmp_path / "smoke.json"
     seen = iter([False] * 4)
     monkeypatch.setattr(smoke, "stepped", off)
@@ -31,11 +32,11 @@ def test_a_variant_is_checked_in_every_part(tmp_path, monkeypatch):
     seen = iter([False, True] * 2)
     smoke.main([*SIZES, f"--output={out}"])
     data = json.loads(out.read_text())
-    assert list(data["failed"]) == ["mtla3 float32"]
-    assert data["failed"]["mtla3 float32"].startswith("AssertionError: steps off by")
+    assert list(data["failed"]) == [f"{name} float32"]
+    assert data["failed"][f"{name} float32"].startswith("AssertionError: steps off by")
     text = laid_out(data)
     assert "1 of 2 checks of decoders passed" in text
-    assert "Failed `mtla3 float32`: AssertionError: steps off" in text
+    assert f"Failed `{name} float32`: AssertionError: steps off" in text
 
 
 CASES = """

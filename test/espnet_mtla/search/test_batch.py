@@ -46,6 +46,17 @@ def test_other_bounds_are_refused(bound):
         frames_at(bound, 3)
 
 
+def test_none_is_padded_to_more_than_twice_its_own():
+    lengths = [random.uniform(0, 9) for _ in range(40)] + [0.0]
+    batches = plan_batches(lengths, 0, 0)
+    assert sorted(i for batch in batches for i in batch) == list(range(41))
+    for batch, following in zip(batches, [*batches[1:], None]):
+        longest = lengths[batch[0]]
+        assert all(longest / 2 <= lengths[i] <= longest for i in batch)
+        if following:  # none is begun without need
+            assert lengths[following[0]] < longest / 2
+
+
 @pytest.mark.parametrize(
     "error",
     [
