@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Given = Mapping[str, Any]
 """What ESPnet's call takes for one utterance, by name."""
+QUANTISED = torch.ao.nn.quantized.dynamic.Linear
 ONE_BY_ONE = ("enh_s2t_task", "multi_asr", "run_chunk", "ctc_greedy", "ctc_only")
 """Attributes of a ``Speech2Text`` that decodes in a way of its own."""
 FEW_FRAMES = 3
@@ -105,6 +106,8 @@ class Recognizer:
         ways = [name for name in ONE_BY_ONE if getattr(self.inner, name, False)]
         if getattr(self.model, "use_multidecoder", False):
             ways.append("use_multidecoder")
+        if any(isinstance(part, QUANTISED) for part in self.model.modules()):
+            ways.append("quantised layers, which round by all that is in a product")
         if ways:
             self.left.append(f"batches ({ways[0]})")
         return not ways
