@@ -58,7 +58,9 @@ def test_engines_score_the_same(engine, kind, n_frames):
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3])
-@pytest.mark.parametrize("name", ["ours:mtla", "tiled:gqa", "authors:mtla", "espnet"])
+@pytest.mark.parametrize(
+    "name", ["ours:mtla", "tiled:gqa", "authors:mtla", "espnet", "espnet+cache"]
+)
 def test_texts_have_their_length(name, weight):
     case = Case(**{**SMALL, "prompt": 23, "ctc_weight": weight})
     x = torch.randn(case.utterances, case.prompt, case.size)
@@ -68,8 +70,26 @@ def test_texts_have_their_length(name, weight):
             assert (hyp.yseq[1:-1] != case.vocabulary - 1).all()
 
 
+@pytest.mark.parametrize("lm_layers", [0, 2])
+def test_espnets_decoder_over_a_cache_finds_the_same(lm_layers):
+    """With ESPnet's window and a language model too."""
+    more = {"prompt": 19, "ctc_weight": 0.3, "ctc_margin": 3, "lm_layers": lm_layers}
+    case = Case(**SMALL | more)
+    x = torch.randn(case.utterances, case.prompt, case.size)
+    seed = torch.initial_seed()
+    found = []
+    for name in ("espnet", "espnet+cache"):
+        torch.manual_seed(seed)  # the same weights
+        found.append(contender(name, case).decode(x, case.tokens))
+    for want, got in zip(*found):
+        assert got[0].yseq.tolist() == want[0].yseq.tolist()
+        # ESPnet's CTC adds up a text's frames in float32
+        assert float(got[0].score) == pytest.approx(float(want[0].score), abs=3e-3)
+
+
 def test_figures(tmp_path, capsys):
-    names = ["ours:mtla", "espnet:mtla", "espnet", "tiled:mha", "authors:mtla3"]
+    names = ["ours:mtla", "espnet:mtla", "espnet", "espnet+cache", "tiled:mha"]
+    names.append("authors:mtla3")
     out = tmp_path / "decode.json"
     decode.main([*OPTIONS, "--contenders", *names, "--repeats=2", f"--output={out}"])
     data = json.loads(out.read_text())
@@ -88,6 +108,8 @@ def test_figures(tmp_path, capsys):
     assert "| `espnet` |" in tables.brief_table(data)
     # the cache as its formula says: 4 bytes, 2 layers, 6 hypotheses, 13 positions
     assert results["tiled:mha"]["cache_bytes"] == 4 * 2 * 6 * 13 * 2 * 32
+    # frames once an utterance
+    assert results["espnet+cache"]["cache_bytes"] == 4 * 2 * (6 * 6 + 2 * 7) * 2 * 32
 
 
 BACKENDS = {
