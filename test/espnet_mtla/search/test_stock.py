@@ -256,8 +256,8 @@ def test_quantised_layers_are_run(kind):
     view, x = SearchView(small), torch.randn(1, 7, size)
     assert not any(type(part) is torch.nn.Linear for part in view.modules())
     state, near, far = [view.batch_init_state(x)], [], []
-    for n in range(1, STEPS):
-        ys = torch.randint(1, VOCAB, (1, n)) if n == 1 else ys
+    ys = torch.randint(1, VOCAB, (1, 1))
+    for _ in range(STEPS):
         scores, state = view.batch_score(ys, state, None)
         lengths = torch.tensor([7])
         for scorer, differences in ((small, near), (made, far)):
