@@ -15,12 +15,11 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
 from espnet_mtla.search.batch import Failure, halving
 from espnet_mtla.search.ctc import CTCPrefixScorer
+from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
 from espnet_mtla.search.fast import FastBeamSearch
-from espnet_mtla.search.frontend import AloneFrontend
 from espnet_mtla.search.history import NotANumber
 from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
 from espnet_mtla.search.room import check_room
-from espnet_mtla.search.tree import replaced
 from espnet_mtla.search.view import SearchView, use_view
 from espnet_mtla.task import TASKS
 
@@ -30,10 +29,6 @@ Given = Mapping[str, Any]
 """What ESPnet's call takes for one utterance, by name."""
 ONE_BY_ONE = ("enh_s2t_task", "multi_asr", "run_chunk", "ctc_greedy", "ctc_only")
 """Attributes of a ``Speech2Text`` that decodes in a way of its own."""
-FEW_FRAMES = 3
-"""Of so few frames an encoder may be too short by itself, and not in a batch."""
-SAME = 1e-3
-"""How far an encoder's outputs may be apart in a batch and alone, of the largest."""
 
 
 class Recognizer:
@@ -66,10 +61,8 @@ class Recognizer:
         self.model, self.train_args = compat.model_of(self.task, speech2text)
         self.held = f"{TASKS[self.task].held_as}_model"
         self.input: Input = input_of(self.task, self.train_args)
-        self.encodes = self._alone_in_front()
+        self.encode = Encoding(self.model)
         self.joins = ours and self._set_up_search()
-        self.sees_padding: bool | None = None
-        """Whether an encoder's output depends on the batch; None before it was seen."""
 
     def _set_up_search(self) -> bool:
         """Put our search in; whether it takes several utterances."""
@@ -105,14 +98,6 @@ class Recognizer:
         if ways:
             self.left.append(f"batches ({ways[0]})")
         return not ways
-
-    def _alone_in_front(self) -> Any:
-        """Return the model with a front end that batches change nothing in."""
-        front = getattr(self.model, "frontend", None)
-        if front is None:
-            return self.model
-        ours = AloneFrontend(front)
-        return replaced(self.model, lambda part: ours if part is front else part)
 
     @property
     def decoder(self) -> Any:
@@ -160,23 +145,24 @@ class Recognizer:
         Raises:
             InputError: the model gives NaN for numbers.
         """
-        return halving(self, batch, names)
+        results: list[Any | Failure] = [[] for _ in batch]
+        some = [i for i, given in enumerate(batch) if len(given[self.input.name])]
+        found = halving(self, [batch[i] for i in some], [names[i] for i in some])
+        for i, result in zip(some, found):
+            results[i] = result
+        for name, result in zip(names, results):
+            if isinstance(result, list) and not result:
+                logger.warning("%s: too short, or nothing was found: left empty", name)
+        return results
 
     def __call__(self, batch: Sequence[Given]) -> list[Any]:
-        """Decode utterances together; see :meth:`decode`."""
-        if (
-            len(batch) > 1
-            and self.joins
-            and all(len(g[self.input.name]) for g in batch)
-        ):
+        """Decode utterances together, none of them empty; see :meth:`decode`."""
+        if len(batch) > 1 and self.joins:
             return self._together(batch)
         return [self._alone(given) for given in batch]
 
     def _alone(self, given: Given) -> Any:
         """Decode one utterance by ESPnet's own call."""
-        if not len(given[self.input.name]):
-            logger.warning("an utterance holds nothing, left empty")
-            return []
         if isinstance(self.inner.beam_search, FastBeamSearch):
             self.inner.beam_search.n_best = self.inner.nbest
         try:
@@ -195,7 +181,7 @@ class Recognizer:
         except Exception as e:
             if not self._too_short(e, given):
                 raise
-            logger.warning("too short to be encoded, left empty: %s", e)
+            logger.info("too short to be encoded: %s", e)
             return []
 
     def _too_short(self, error: Exception, given: Given) -> bool:
@@ -224,7 +210,7 @@ class Recognizer:
             kinds.setdefault(question.kind, []).append(i)
         results: list[Any] = [None] * len(batch)
         for places in kinds.values():
-            encoded = self._encode([questions[i] for i in places])
+            encoded = self.encode([questions[i] for i in places])
             long = [n for n, (_, frames) in enumerate(encoded) if frames > FEW_FRAMES]
             found = self._search(
                 [encoded[n] for n in long], [questions[places[n]].primer for n in long]
@@ -238,28 +224,6 @@ class Recognizer:
                 )
         return results
 
-    def _encode(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
-        """Encode questions of one kind: for each what ``encode`` returns, and frames."""
-        ragged = len({question.length for question in questions}) > 1
-        if ragged and self.sees_padding:
-            alone = [self.model.encode(**question.inputs) for question in questions]
-            return [(out, int(out[1][0])) for out in alone]
-        out = self.encodes.encode(**asking.together(questions))
-        lengths = out[1].tolist()
-        rows = [(asking.row(out, i, n), n) for i, n in enumerate(lengths)]
-        if ragged and self.sees_padding is None:
-            shortest = min(range(len(rows)), key=lambda i: questions[i].length)
-            if rows[shortest][1] <= FEW_FRAMES:
-                return rows
-            alone = self.model.encode(**questions[shortest].inputs)
-            self.sees_padding = not _alike(_output(alone), _output(rows[shortest][0]))
-            if self.sees_padding:
-                logger.info(
-                    "the encoder sees padding: it encodes utterances one by one"
-                )
-                return self._encode(questions)
-        return rows
-
     def _search(
         self, encoded: list[tuple[Any, int]], primers: list[list[int] | None]
     ) -> list[list]:
@@ -268,7 +232,7 @@ class Recognizer:
             return []
         search = self.inner.beam_search
         search.n_best = self.inner.nbest
-        outputs = [_output(out)[0] for out, _ in encoded]
+        outputs = [output(out)[0] for out, _ in encoded]
         before = search.hyp_primer
         if primers[0] is not None:
             search.set_hyp_primer(primers)
@@ -283,20 +247,6 @@ class Recognizer:
             )
         finally:
             search.set_hyp_primer(before)
-
-
-def _output(encoded: Any) -> torch.Tensor:
-    """The output itself, of what ``encode`` returned: others may come with it."""
-    return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
-
-
-def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two outputs are the same but for rounding."""
-    if one.shape != other.shape:
-        return False
-    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
-    allowed = max(SAME, wide) * one.abs().max()
-    return bool((one - other).abs().max() <= allowed)
 
 
 def _finite(samples: Any) -> bool:
