@@ -13,7 +13,6 @@ whole a journal beside them keeps what is found; killed, the same command goes o
 import argparse
 import inspect
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ import torch
 
 from espnet_mtla import limits
 from espnet_mtla.checkpoint import check_checkpoint, check_language_model
-from espnet_mtla.config import take_option
 from espnet_mtla.errors import InputError
 from espnet_mtla.search.batch import frames_at
 from espnet_mtla.search.recognizer import Recognizer
@@ -42,6 +40,8 @@ ESPNETS_WAY = [
     "hugging_face_decoder",
 ]
 """ESPnet's options that decode, or write, in ways of their own: its command does."""
+OURS = "batch_frames", "search", "config"
+"""Options that its command does not take, and the file that others were read from."""
 
 
 def inference_parser(task: str) -> argparse.ArgumentParser:
@@ -147,22 +147,10 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     )
     if ways := [name for name in ESPNETS_WAY if getattr(args, name, None)]:
         logger.warning("--%s: decoded by ESPnet's own %s_inference", ways[0], task)
-        words = without(sys.argv[1:] if argv is None else argv, OURS)
-        compat.inference_module(task).main(words)
+        given = {k: v for k, v in vars(args).items() if k not in OURS}
+        compat.inference_module(task).inference(**given | {"batch_size": 1})
         return
     torch.manual_seed(args.seed)
     recognizer = Recognizer(load(task, args), ours=args.search == "fast")
     recognizer.log()
     decode_set(recognizer, Data(recognizer, args), args)
-
-
-OURS = ("batch_frames", "search")
-"""Options that ESPnet's parsers do not have."""
-
-
-def without(argv: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return a command line without some of its options."""
-    words = list(argv)
-    for name in names:
-        _, words = take_option(name, words)
-    return words

@@ -13,7 +13,7 @@ from espnet_mtla import compat
 from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
-from espnet_mtla.search.batch import Failure, halving
+from espnet_mtla.search.batch import Failure, halving, out_of_memory
 from espnet_mtla.search.ctc import CTCPrefixScorer
 from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
 from espnet_mtla.search.fast import FastBeamSearch
@@ -147,9 +147,12 @@ class Recognizer:
         """
         results: list[Any | Failure] = [[] for _ in batch]
         some = [i for i, given in enumerate(batch) if len(given[self.input.name])]
-        found = halving(self, [batch[i] for i in some], [names[i] for i in some])
-        for i, result in zip(some, found):
-            results[i] = result
+        for places in [some] if self.joins else [[i] for i in some]:
+            found = halving(
+                self, [batch[i] for i in places], [names[i] for i in places]
+            )
+            for i, result in zip(places, found):
+                results[i] = result
         for name, result in zip(names, results):
             if isinstance(result, list) and not result:
                 logger.warning("%s: too short, or nothing was found: left empty", name)
@@ -179,7 +182,7 @@ class Recognizer:
                 ) from None
             raise ValueError("it holds samples that are no numbers") from None
         except Exception as e:
-            if not self._too_short(e, given):
+            if out_of_memory(e) or not self._too_short(e, given):
                 raise
             logger.info("too short to be encoded: %s", e)
             return []
@@ -194,9 +197,13 @@ class Recognizer:
             return False
         silence = samples.new_zeros(missing, *samples.shape[1:])
         longer = {**given, self.input.name: torch.cat((samples, silence))}
+        return not self._encodes(given) and self._encodes(longer)
+
+    def _encodes(self, given: Given) -> bool:
+        """Whether an utterance can be encoded."""
         try:
             with torch.no_grad():
-                self.model.encode(**asking.ask(self.inner, self.held, longer).inputs)
+                self.model.encode(**asking.ask(self.inner, self.held, given).inputs)
         except Exception:  # noqa: BLE001  # of any front end
             return False
         return True
