@@ -78,7 +78,7 @@ DECODING = {
     "ngram_weight": Range(0, 10),
     "penalty": Range(),
     "maxlenratio": Range(),
-    "minlenratio": Range(0),
+    "minlenratio": Range(),
 }
 """Of ``<task>_inference``."""
 

@@ -102,7 +102,8 @@ def ask(speech2text: Any, model: str, given: Mapping[str, Any]) -> Question:
     try:
         asked(**given)
     except _Encodes as e:
-        return Question(e.args[0], asked.beam_search.hyp_primer)
+        # a transducer has no such search
+        return Question(e.args[0], getattr(asked.beam_search, "hyp_primer", None))
     raise TypeError(f"{type(speech2text).__name__} did not encode its input")
 
 

@@ -111,13 +111,14 @@ def halving(
         A result for each, or why there is none.
 
     Raises:
-        InputError: what ``decode`` raises that no other batch would mend.
+        InputError: what ``decode`` raises so, of which all others would fail too; with
+            the utterance's id.
     """
     try:
         return list(decode(batch))
-    except InputError:
-        raise
     except Exception as e:
+        if isinstance(e, InputError) and len(batch) == 1:
+            raise InputError(f"{names[0]}: {e}") from None
         no_room = out_of_memory(e)
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         if not no_room:

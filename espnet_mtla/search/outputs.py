@@ -90,8 +90,8 @@ def write_outputs(
 class Journal:
     """Keeps what a decoding has found so far, so that it can go on after a kill.
 
-    Each line is written and flushed when a batch is done. One that was cut short is
-    dropped.
+    Each line is written and flushed when a batch is done. One that was cut short, as by
+    a loss of power, is dropped with all behind it.
 
     Args:
         path: of the file.
@@ -106,16 +106,19 @@ class Journal:
         self.path = path
         self.found: dict[str, list[Columns]] = {}
         self.seconds = 0.0
-        head = json.dumps({"about": about}, sort_keys=True, default=str)
+        head = json.dumps({"about": about}, sort_keys=True, default=str) + "\n"
         lines = path.read_bytes().splitlines(True) if path.exists() else []
-        whole = [line for line in lines if line.endswith(b"\n")]
-        if whole and whole[0].decode().rstrip("\n") == head:
-            for line in whole[1:]:
-                entry = json.loads(line)
-                self.found.update(entry["found"])
-                self.seconds += entry["seconds"]
-        else:
-            whole = [f"{head}\n".encode()]
+        whole = [head.encode()]
+        if lines[:1] == whole:
+            for line in lines[1:]:
+                try:
+                    entry = json.loads(line if line.endswith(b"\n") else b"")
+                    found, seconds = dict(entry["found"]), float(entry["seconds"])
+                except (ValueError, TypeError, KeyError):
+                    break
+                self.found.update(found)
+                self.seconds += seconds
+                whole.append(line)
         with atomic_open(path, "wb") as f:
             f.writelines(whole)
 

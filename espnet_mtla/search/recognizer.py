@@ -13,14 +13,13 @@ from espnet_mtla import compat
 from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
-from espnet_mtla.search.batch import Failure, halving
+from espnet_mtla.search.batch import Failure, halving, out_of_memory
 from espnet_mtla.search.ctc import CTCPrefixScorer
+from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
 from espnet_mtla.search.fast import FastBeamSearch
-from espnet_mtla.search.frontend import AloneFrontend
 from espnet_mtla.search.history import NotANumber
 from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
 from espnet_mtla.search.room import check_room
-from espnet_mtla.search.tree import replaced
 from espnet_mtla.search.view import SearchView, use_view
 from espnet_mtla.task import TASKS
 
@@ -31,10 +30,6 @@ Given = Mapping[str, Any]
 QUANTISED = torch.ao.nn.quantized.dynamic.Linear
 ONE_BY_ONE = ("enh_s2t_task", "multi_asr", "run_chunk", "ctc_greedy", "ctc_only")
 """Attributes of a ``Speech2Text`` that decodes in a way of its own."""
-FEW_FRAMES = 3
-"""Of so few frames an encoder may be too short by itself, and not in a batch."""
-SAME = 1e-3
-"""How far an encoder's outputs may be apart in a batch and alone, of the largest."""
 
 
 class Recognizer:
@@ -67,13 +62,10 @@ class Recognizer:
         self.model, self.train_args = compat.model_of(self.task, speech2text)
         self.held = f"{TASKS[self.task].held_as}_model"
         self.input: Input = input_of(self.task, self.train_args)
-        self.encodes = self._alone_in_front()
-        self.joins = ours and self._set_up_search()
         # a CPU gains nothing by several at once, and loses what is padded
-        on_cpu = str(self.inner.device) == "cpu"
-        self.encodes_alone: bool | None = True if on_cpu else None
-        """Whether utterances are encoded one by one; None before it was found out whether
-        the encoder sees padding."""
+        on_cpu = str(speech2text.device) == "cpu"
+        self.encode = Encoding(self.model, alone=True if on_cpu else None)
+        self.joins = ours and self._set_up_search()
 
     def _set_up_search(self) -> bool:
         """Put our search in; whether it takes several utterances."""
@@ -111,14 +103,6 @@ class Recognizer:
         if ways:
             self.left.append(f"batches ({ways[0]})")
         return not ways
-
-    def _alone_in_front(self) -> Any:
-        """Return the model with a front end that batches change nothing in."""
-        front = getattr(self.model, "frontend", None)
-        if front is None:
-            return self.model
-        ours = AloneFrontend(front)
-        return replaced(self.model, lambda part: ours if part is front else part)
 
     @property
     def decoder(self) -> Any:
@@ -166,23 +150,27 @@ class Recognizer:
         Raises:
             InputError: the model gives NaN for numbers.
         """
-        return halving(self, batch, names)
+        results: list[Any | Failure] = [[] for _ in batch]
+        some = [i for i, given in enumerate(batch) if len(given[self.input.name])]
+        for places in [some] if self.joins else [[i] for i in some]:
+            found = halving(
+                self, [batch[i] for i in places], [names[i] for i in places]
+            )
+            for i, result in zip(places, found):
+                results[i] = result
+        for name, result in zip(names, results):
+            if isinstance(result, list) and not result:
+                logger.warning("%s: too short, or nothing was found: left empty", name)
+        return results
 
     def __call__(self, batch: Sequence[Given]) -> list[Any]:
-        """Decode utterances together; see :meth:`decode`."""
-        if (
-            len(batch) > 1
-            and self.joins
-            and all(len(g[self.input.name]) for g in batch)
-        ):
+        """Decode utterances together, none of them empty; see :meth:`decode`."""
+        if len(batch) > 1 and self.joins:
             return self._together(batch)
         return [self._alone(given) for given in batch]
 
     def _alone(self, given: Given) -> Any:
         """Decode one utterance by ESPnet's own call."""
-        if not len(given[self.input.name]):
-            logger.warning("an utterance holds nothing, left empty")
-            return []
         if isinstance(self.inner.beam_search, FastBeamSearch):
             self.inner.beam_search.n_best = self.inner.nbest
         try:
@@ -199,9 +187,9 @@ class Recognizer:
                 ) from None
             raise ValueError("it holds samples that are no numbers") from None
         except Exception as e:
-            if not self._too_short(e, given):
+            if out_of_memory(e) or not self._too_short(e, given):
                 raise
-            logger.warning("too short to be encoded, left empty: %s", e)
+            logger.info("too short to be encoded: %s", e)
             return []
 
     def _too_short(self, error: Exception, given: Given) -> bool:
@@ -214,9 +202,13 @@ class Recognizer:
             return False
         silence = samples.new_zeros(missing, *samples.shape[1:])
         longer = {**given, self.input.name: torch.cat((samples, silence))}
+        return not self._encodes(given) and self._encodes(longer)
+
+    def _encodes(self, given: Given) -> bool:
+        """Whether an utterance can be encoded."""
         try:
             with torch.no_grad():
-                self.model.encode(**asking.ask(self.inner, self.held, longer).inputs)
+                self.model.encode(**asking.ask(self.inner, self.held, given).inputs)
         except Exception:  # noqa: BLE001  # of any front end
             return False
         return True
@@ -230,7 +222,7 @@ class Recognizer:
             kinds.setdefault(question.kind, []).append(i)
         results: list[Any] = [None] * len(batch)
         for places in kinds.values():
-            encoded = self._encode([questions[i] for i in places])
+            encoded = self.encode([questions[i] for i in places])
             long = [n for n, (_, frames) in enumerate(encoded) if frames > FEW_FRAMES]
             found = self._search(
                 [encoded[n] for n in long], [questions[places[n]].primer for n in long]
@@ -244,29 +236,6 @@ class Recognizer:
                 )
         return results
 
-    def _encode(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
-        """Encode questions of one kind: for each what ``encode`` returns, and frames."""
-        if self.encodes_alone:
-            alone = [self.model.encode(**question.inputs) for question in questions]
-            return [(out, int(out[1][0])) for out in alone]
-        ragged = len({question.length for question in questions}) > 1
-        out = self.encodes.encode(**asking.together(questions))
-        lengths = out[1].tolist()
-        rows = [(asking.row(out, i, n), n) for i, n in enumerate(lengths)]
-        if ragged and self.encodes_alone is None:
-            shortest = min(range(len(rows)), key=lambda i: questions[i].length)
-            if rows[shortest][1] <= FEW_FRAMES:
-                return rows
-            alone = self.model.encode(**questions[shortest].inputs)
-            same = _alike(_output(alone), _output(rows[shortest][0]))
-            self.encodes_alone = not same
-            if self.encodes_alone:
-                logger.info(
-                    "the encoder sees padding: it encodes utterances one by one"
-                )
-                return self._encode(questions)
-        return rows
-
     def _search(
         self, encoded: list[tuple[Any, int]], primers: list[list[int] | None]
     ) -> list[list]:
@@ -275,7 +244,7 @@ class Recognizer:
             return []
         search = self.inner.beam_search
         search.n_best = self.inner.nbest
-        outputs = [_output(out)[0] for out, _ in encoded]
+        outputs = [output(out)[0] for out, _ in encoded]
         before = search.hyp_primer
         if primers[0] is not None:
             search.set_hyp_primer(primers)
@@ -290,20 +259,6 @@ class Recognizer:
             )
         finally:
             search.set_hyp_primer(before)
-
-
-def _output(encoded: Any) -> torch.Tensor:
-    """The output itself, of what ``encode`` returned: others may come with it."""
-    return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
-
-
-def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two outputs are the same but for rounding."""
-    if one.shape != other.shape:
-        return False
-    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
-    allowed = max(SAME, wide) * one.abs().max()
-    return bool((one - other).abs().max() <= allowed)
 
 
 def _finite(samples: Any) -> bool:

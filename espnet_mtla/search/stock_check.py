@@ -14,7 +14,7 @@ def why_not_stock(scorer: Any) -> str | None:
     attentions: tuple[str, ...] = ("self_attn",)
     if kind is compat.transformer_decoder():
         parts, attentions = scorer.decoders, ("self_attn", "src_attn")
-        layer, (_, position) = compat.DecoderLayer, scorer.embed
+        layer, position = compat.DecoderLayer, scorer.embed[-1]
         if type(scorer.embed[0]) is not torch.nn.Embedding:
             return "its input layer is not embed"  # which no search can run
     elif kind is compat.transformer_lm():
@@ -23,7 +23,8 @@ def why_not_stock(scorer: Any) -> str | None:
     else:
         return f"it is a {kind.__name__}"
     encodings = compat.PositionalEncoding, compat.ScaledPositionalEncoding
-    if type(position) not in encodings and len(list(position.children())):
+    none = type(position) is torch.nn.Sequential and not len(position)
+    if type(position) not in encodings and not none:
         return f"its positions are {type(position).__name__}"
     for part in parts:
         if type(part) is not layer:
@@ -31,6 +32,8 @@ def why_not_stock(scorer: Any) -> str | None:
         for attention in (getattr(part, name) for name in attentions):
             if type(attention) is not compat.MultiHeadedAttention:
                 return f"it has a {type(attention).__name__}"
+        if type(part.feed_forward) is not compat.PositionwiseFeedForward:
+            return f"it has a {type(part.feed_forward).__name__}"
         if getattr(part, "sequential_attn", None) is not None:
             return "it attends to two sources"
     return None
@@ -56,4 +59,5 @@ def stock_scorer(scorer: Any) -> StockScorer:
         before = [scorer.embed, *between]
     after = [stack.after_norm] if stack.normalize_before else []
     made = StockScorer(before, position, layers, after, output)
-    return made.train(scorer.training)
+    made.training = scorer.training  # its parts keep theirs
+    return made

@@ -67,7 +67,7 @@ class SearchView(torch.nn.Module, StateScorer):
         return self.backend.fixes and not plain
 
 
-VIEWED = {"decoder", "lm"}
+VIEWED = "decoder", "lm"
 """What ESPnet calls the scorers that take time."""
 
 
@@ -85,8 +85,10 @@ def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | Non
         it has one.
     """
     reasons = {}
-    for name in VIEWED & search.full_scorers.keys():
-        scorer = search.full_scorers[name]
+    for name in VIEWED:
+        scorer = search.full_scorers.get(name)
+        if scorer is None:
+            continue
         if isinstance(scorer, SearchView):
             (scorer,) = scorer.of
         why = None if isinstance(scorer, StepScorer) else why_not_stock(scorer)

@@ -216,10 +216,10 @@ def test_encoders_that_see_padding(tmp_path, sees, caplog):
     theirs = speech2text("asr", folder, beam_size=3, nbest=2, maxlenratio=-6.0)
     fast, given = accelerate(theirs, batch_size=3), inputs("asr", 6)
     want = [theirs(x) for x in given]
-    fast.recognizer.encodes_alone = None
+    fast.recognizer.encode.alone = None
     with caplog.at_level(logging.INFO, logger="espnet_mtla"):
         found = fast(given)
     for got, result in zip(found, want):
         assert_same(got, result)
-    assert fast.recognizer.encodes_alone is sees
+    assert fast.recognizer.encode.alone is sees
     assert ("the encoder sees padding" in caplog.text) is sees

@@ -1,0 +1,82 @@
+"""Encoder outputs of several utterances at once, each as it is alone."""
+
+import logging
+from typing import Any
+
+import torch
+
+from espnet_mtla.search import asking
+from espnet_mtla.search.frontend import AloneFrontend
+from espnet_mtla.search.tree import replaced
+
+logger = logging.getLogger(__name__)
+
+FEW_FRAMES = 3
+"""Of so few frames an encoder may be too short by itself, and not in a batch."""
+ENOUGH = 4
+"""Frames of padding that show whether an encoder sees it: less may make no difference."""
+SAME = 1e-3
+"""How far an encoder's outputs may be apart in a batch and alone, of the largest."""
+
+
+class Encoding:
+    """A model's ``encode``, for several utterances.
+
+    Args:
+        model: ESPnet's.
+        alone: whether it encodes one utterance after the other; None to find out whether it
+            has to, as its outputs depend on the batch.
+    """
+
+    def __init__(self, model: Any, alone: bool | None = None):
+        self.model = self.joint = model
+        self.alone = alone
+        front = getattr(model, "frontend", None)
+        if front is not None:
+            ours = AloneFrontend(front)
+            self.joint = replaced(model, lambda part: ours if part is front else part)
+
+    @torch.no_grad()
+    def __call__(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
+        """Encode questions of one kind: for each what ``encode`` returns, and frames."""
+        if self.alone:
+            alone = [self.model.encode(**question.inputs) for question in questions]
+            return [(out, int(out[1][0])) for out in alone]
+        out = self.joint.encode(**asking.together(questions))
+        rows = [(asking.row(out, i, n), n) for i, n in enumerate(out[1].tolist())]
+        ragged = len({question.length for question in questions}) > 1
+        if ragged and self.alone is None:
+            self.alone = self._look(questions, rows)
+            if self.alone:
+                logger.info(
+                    "the encoder sees padding: it encodes utterances one by one"
+                )
+                return self(questions)
+        return rows
+
+    def _look(
+        self, questions: list[asking.Question], rows: list[tuple[Any, int]]
+    ) -> bool | None:
+        """Whether the shortest is another than alone; None if that need not show."""
+        shortest = min(range(len(rows)), key=lambda i: questions[i].length)
+        together, frames = rows[shortest]
+        if frames <= FEW_FRAMES:
+            return None
+        alone = self.model.encode(**questions[shortest].inputs)
+        same = _alike(output(alone), output(together))
+        little = max(n for _, n in rows) - frames < ENOUGH
+        return None if same and little else not same
+
+
+def output(encoded: Any) -> torch.Tensor:
+    """Return the output itself of what ``encode`` returned: others may come with it."""
+    return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two outputs are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
+    allowed = max(SAME, wide) * one.abs().max()
+    return bool((one - other).abs().max() <= allowed)
