@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from models import ENCODER, S2T, TOKENS, save, save_lm, speech2text
+from models import S2T, TOKENS, save, save_lm, speech2text
 
 from espnet_mtla import accelerate
 from espnet_mtla.search.fast import FastBeamSearch
@@ -194,32 +194,3 @@ def test_nothing_is_searched_behind_the_end(owsm):
         assert_same(got, result)
     frames = theirs.s2t_model.encode(*(torch.ones(1, 16000), torch.tensor([16000])))
     assert len(steps) < frames[0].shape[1] / 2
-
-
-LEGACY = {
-    "encoder": "conformer",
-    "encoder_conf": {
-        **ENCODER,
-        "num_blocks": 2,
-        "cnn_module_kernel": 5,
-        "rel_pos_type": "legacy",
-        "pos_enc_layer_type": "rel_pos",
-        "selfattention_layer_type": "rel_selfattn",
-    },
-}
-
-
-@pytest.mark.parametrize("sees", [False, True])
-def test_encoders_that_see_padding(tmp_path, sees, caplog):
-    """Batches encode together, as on a GPU, until they are found to differ."""
-    folder = save("asr", tmp_path, **(LEGACY if sees else {}))
-    theirs = speech2text("asr", folder, beam_size=3, nbest=2, maxlenratio=-6.0)
-    fast, given = accelerate(theirs, batch_size=3), inputs("asr", 6)
-    want = [theirs(x) for x in given]
-    fast.recognizer.encode.alone = None
-    with caplog.at_level(logging.INFO, logger="espnet_mtla"):
-        found = fast(given)
-    for got, result in zip(found, want):
-        assert_same(got, result)
-    assert fast.recognizer.encode.alone is sees
-    assert ("the encoder sees padding" in caplog.text) is sees
