@@ -13,7 +13,7 @@ from espnet_mtla import compat
 from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
-from espnet_mtla.search.batch import Failure, halving, out_of_memory
+from espnet_mtla.search.batch import Failure, halving
 from espnet_mtla.search.ctc import CTCPrefixScorer
 from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
 from espnet_mtla.search.fast import FastBeamSearch
@@ -187,7 +187,7 @@ class Recognizer:
                 ) from None
             raise ValueError("it holds samples that are no numbers") from None
         except Exception as e:
-            if out_of_memory(e) or not self._too_short(e, given):
+            if not self._too_short(e, given):
                 raise
             logger.info("too short to be encoded: %s", e)
             return []
