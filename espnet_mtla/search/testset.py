@@ -80,21 +80,21 @@ def decode_set(recognizer: Recognizer, data: Data, args: argparse.Namespace) -> 
     outputs = Outputs(recognizer.inner, recognizer.model.eos)
     cache = CacheMeter(recognizer.decoder)
     failures: list[Failure] = []
-    sizes: dict[str, int] = {}
-    frames: list[float] = []
-    keys: list[str] = []
+    frames: dict[str, float] = {}
+    samples = 0
     for key in data.keys:
         try:
             item = data.load(key)
         except Exception as e:  # noqa: BLE001  # of any reader
             failures.append(Failure(key, " ".join(str(e).split()) or type(e).__name__))
             continue
-        sizes[key] = len(item[data.input.name])
+        samples += len(item[data.input.name])
         if key not in journal.found:
-            keys.append(key)
-            frames.append(recognizer.frames(item))
+            frames[key] = recognizer.frames(item)
+    keys = list(frames)
+    plan = plan_batches(list(frames.values()), args.batch_size, args.batch_frames)
     with Meter(str(recognizer.inner.device)) as meter:
-        for places in plan_batches(frames, args.batch_size, args.batch_frames):
+        for places in plan:
             names = [keys[i] for i in places]
             begin = time.perf_counter()
             results = recognizer.decode([data.load(key) for key in names], names)
@@ -106,27 +106,15 @@ def decode_set(recognizer: Recognizer, data: Data, args: argparse.Namespace) -> 
             }
             journal.add(found, time.perf_counter() - begin)
     write_outputs(out, data.keys, journal.found, args.nbest)
-    total = round(sum(sizes.values()) / data.input.unit, 2)
     summary = {
         **meter.result(),
         "seconds": round(journal.seconds, 3),
         "cache_bytes": cache.peak,
         **recognizer.cached(),
         "utterances": len(data.keys),
-        data.input.measure: total,
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
-        "beam_size": args.beam_size,
-        "batch_size": args.batch_size,
-        "batch_frames": args.batch_frames,
-        "search": args.search,
-        "device": _device_name(str(recognizer.inner.device)),
-        "threads": torch.get_num_threads(),
-        "dtype": args.dtype,
-        "torch": torch.__version__,
+        data.input.measure: round(samples / data.input.unit, 2),
+        **setting(recognizer, args),
     }
-    if CAPTURES.count:
-        summary["graph_captures"] = CAPTURES.count
-        summary["graph_capture_seconds"] = round(CAPTURES.seconds, 3)
     with atomic_open(out / "efficiency.json") as f:
         json.dump(summary, f, indent=2)
         f.write("\n")
@@ -141,6 +129,26 @@ def decode_set(recognizer: Recognizer, data: Data, args: argparse.Namespace) -> 
     journal.remove()
 
 
+def setting(recognizer: Recognizer, args: argparse.Namespace) -> dict[str, Any]:
+    """Return what time and memory of a decoding depend on."""
+    device = str(recognizer.inner.device)
+    found = {
+        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "beam_size": args.beam_size,
+        "batch_size": args.batch_size,
+        "batch_frames": args.batch_frames,
+        "search": args.search,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "dtype": args.dtype,
+        "torch": torch.__version__,
+    }
+    if CAPTURES.count:
+        found["graph_captures"] = CAPTURES.count
+        found["graph_capture_seconds"] = round(CAPTURES.seconds, 3)
+    return found
+
+
 def about(args: argparse.Namespace, keys: Sequence[str]) -> dict[str, Any]:
     """Return all that hypotheses depend on: options, files as they are, utterances."""
     files = [v for v in vars(args).values() if isinstance(v, str) and Path(v).is_file()]
@@ -152,8 +160,3 @@ def about(args: argparse.Namespace, keys: Sequence[str]) -> dict[str, Any]:
         "keys": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
         "version": __version__,
     }
-
-
-def _device_name(device: str) -> str:
-    """What tables call it."""
-    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
