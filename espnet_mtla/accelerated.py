@@ -1,6 +1,7 @@
 """ESPnet's ``Speech2Text`` of a trained model, made fast: no training, no new model."""
 
 import copy
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,8 @@ class SomeFailed(InputError):
     """Some of several inputs could not be decoded.
 
     Attributes:
-        results: of all inputs, in order; a :class:`.Failure` for those that failed.
+        results: of all inputs, in order; a :class:`.Failure`, with ``name`` and ``reason``,
+            for those that failed.
     """
 
     def __init__(self, results: list):
@@ -45,34 +47,52 @@ class Accelerated:
             (``[]``) where an input is too short for the encoder.
 
         Raises:
-            InputError: an audio file of another rate than the model's, or none; NaN.
-            SomeFailed: inputs that could not be decoded; it has the results of the others.
+            InputError: an input that is none, as an audio file of another rate than the
+                model's; the model gives NaN.
+            SomeFailed: some of a list are none, or could not be decoded; it has the results
+                of the others.
+            TypeError: an option that ESPnet's call does not have.
         """
-        name = self.recognizer.input.name
-        given = options.pop(name, given)
+        recognizer = self.recognizer
+        given = options.pop(recognizer.input.name, given)
         many = isinstance(given, list | tuple)
         inputs = list(given) if many else [given]
-        recognizer = self.recognizer
+        inspect.signature(type(self.original).__call__).bind(self, given, **options)
         inner = vars(recognizer.inner)  # follows what was set here
         inner.update((k, v) for k, v in vars(self).items() if k in inner)
+        results = self._results(inputs, options)
+        if many and any(isinstance(result, Failure) for result in results):
+            raise SomeFailed(results)
+        if not many and isinstance(results[0], Failure):
+            raise InputError(f"{results[0].name}: {results[0].reason}")
+        return results if many else results[0]
+
+    def _results(self, inputs: list, options: dict[str, Any]) -> list:
+        """Decode inputs: for each what ESPnet's call returns, or a :class:`.Failure`."""
+        recognizer = self.recognizer
         names = [
             str(x) if isinstance(x, str | Path) else f"input {i}"
             for i, x in enumerate(inputs)
         ]
-        batch = [{name: recognizer.input.read(x), **options} for x in inputs]
+        results: list = [None] * len(inputs)
+        items: dict[int, dict[str, Any]] = {}
+        for i, x in enumerate(inputs):
+            try:
+                items[i] = {recognizer.input.name: recognizer.input.read(x), **options}
+            except InputError as e:
+                results[i] = Failure(names[i], str(e))
         batch_size, bound = self.bounds
         beam = getattr(recognizer.inner.beam_search, "beam_size", 1)
-        frames = [recognizer.frames(item) for item in batch]
-        results: list = [None] * len(batch)
-        for places in plan_batches(frames, batch_size, frames_at(bound, beam)):
+        frames = [recognizer.frames(item) for item in items.values()]
+        read = list(items)
+        for batch in plan_batches(frames, batch_size, frames_at(bound, beam)):
+            places = [read[j] for j in batch]
             found = recognizer.decode(
-                [batch[i] for i in places], [names[i] for i in places]
+                [items[i] for i in places], [names[i] for i in places]
             )
             for i, result in zip(places, found):
                 results[i] = result
-        if any(isinstance(result, Failure) for result in results):
-            raise SomeFailed(results)
-        return results if many else results[0]
+        return results
 
     def batch_decode(
         self, speech: Sequence, speech_lengths: Sequence[int] | None = None, **options
@@ -114,8 +134,14 @@ def accelerate(
         ``with`` block makes it ESPnet's again.
 
     Raises:
-        InputError: it is another object.
+        InputError: it is another object, or a bound is none.
     """
+    try:
+        frames_at(batch_frames, 1)
+    except ValueError as e:
+        raise InputError(f"batch_frames {e}") from None
+    if not isinstance(batch_size, int) or batch_size < 0:
+        raise InputError(f"batch_size {batch_size}: give an integer of at least 0")
     if isinstance(speech2text, Accelerated):
         speech2text = speech2text.original
     recognizer = Recognizer(speech2text)

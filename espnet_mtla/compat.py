@@ -7,6 +7,7 @@ in everything ESPnet can train) is behind a function.
 import argparse
 import importlib
 import inspect
+import re
 import sys
 from functools import cache
 from importlib.metadata import version
@@ -83,7 +84,9 @@ def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParse
     """
     parser = inference_module(task).get_parser()
     for action in parser._actions:
-        action.help = helps.get(action.dest, action.help)
+        found = helps.get(action.dest, action.help) or ""
+        # some of ESPnet's have a lone %, with which argparse cannot print them
+        action.help = re.sub(r"%(?![(%])", "%%", found)
     return parser
 
 

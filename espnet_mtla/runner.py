@@ -28,7 +28,7 @@ espnet_mtla among ESPnet's. Options are those of python. In any recipe of ESPnet
   ./run.sh --python "python3 -m espnet_mtla" ...
 
 ESPNET_MTLA_SEARCH, a variable of the environment, says how espnet2.bin.asr_inference and those
-of st, slu and mt search: fast, in batches, by espnet_mtla (the default), or espnet, as ESPnet.
+of st, slu, mt and s2t search: fast, in batches, by espnet_mtla (the default), or espnet, as ESPnet.
 """
 SEARCHES = ("fast", "espnet")
 COMMANDS = {

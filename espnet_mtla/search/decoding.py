@@ -25,6 +25,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.search.batch import frames_at
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.search.testset import DATA, Data, decode_set
+from espnet_mtla.task import TASKS
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,11 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         InputError: an option out of range or a missing file.
     """
     args = inference_parser(task).parse_args(argv)
+    # before anything of ESPnet's logs, which would set logging up by itself
+    logging.basicConfig(
+        level=args.log_level,
+        format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
+    )
     limits.check(vars(args), limits.DECODING, "--{}".format)
     try:
         args.batch_frames = frames_at(args.batch_frames, args.beam_size)
@@ -96,6 +102,11 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     paths = [(n, getattr(args, n, None)) for n in ("lm_train_config", "lm_file")]
     paths += [("key_file", args.key_file), ("ngram_file", args.ngram_file)]
     paths += [(DATA, path) for path, _, _ in getattr(args, DATA)]
+    names = [name for _, name, _ in getattr(args, DATA)]
+    if TASKS[task].decodes not in names:
+        raise InputError(
+            f"--{DATA} names {', '.join(names)}: give {TASKS[task].decodes}"
+        )
     for name, path in paths:
         if path is not None and not Path(path).is_file():
             raise InputError(f"--{name} {path}: no such file")
@@ -141,10 +152,6 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     args = parse(task, argv)
     from espnet_mtla import compat
 
-    logging.basicConfig(
-        level=args.log_level,
-        format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
-    )
     if ways := [name for name in ESPNETS_WAY if getattr(args, name, None)]:
         logger.warning("--%s: decoded by ESPnet's own %s_inference", ways[0], task)
         given = {k: v for k, v in vars(args).items() if k not in OURS}

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import humanfriendly
+import numpy as np
 import soundfile
+import torch
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.task import TASKS
 
+MOST_CHANNELS = 8
+"""Where there are no more rows than that they are taken for channels."""
 FRAME_SECONDS = 0.01
 """``--batch_frames`` counts fbank frames of 10 ms, as the paper does."""
 
@@ -35,20 +39,38 @@ class Input(NamedTuple):
         """Return an input as ESPnet's call takes it, read where it is an audio file.
 
         Raises:
-            InputError: a file that is none, or of another sampling rate.
+            InputError: it is none, or a file of another sampling rate.
         """
-        if not isinstance(given, str | Path):
-            return given
-        if self.name != "speech":
-            raise InputError(f"{given!r}: give {self.name} as ids of its units")
+        heard = self.name == "speech"
+        if isinstance(given, str | Path):
+            if not heard:
+                raise InputError(f"give {self.name} as ids of its units, not as text")
+            return self._file(given)
+        if not isinstance(given, np.ndarray | torch.Tensor):
+            kinds = "an array, a tensor, a file" if heard else "an array or a tensor"
+            raise InputError(
+                f"{type(given).__name__} is no {self.name}: give {kinds}, or a list of them"
+            )
+        if (
+            heard
+            and given.ndim == 2
+            and given.shape[0] <= MOST_CHANNELS < given.shape[1]
+        ):
+            raise InputError(
+                f"its shape is {tuple(given.shape)}: give samples first, (samples, "
+                "channels), or one channel, (samples,)"
+            )
+        return given
+
+    def _file(self, path: str | Path) -> Any:
         try:
-            samples, rate = soundfile.read(given, dtype="float32")
+            samples, rate = soundfile.read(path, dtype="float32")
         except (OSError, soundfile.LibsndfileError) as e:
-            raise InputError(f"{given}: no audio file that can be read: {e}") from None
-        self.check_rate(rate, str(given))
+            raise InputError(f"no audio file that can be read: {e}") from None
+        self.check_rate(rate)
         return samples
 
-    def check_rate(self, rate: int | None, name: str) -> None:
+    def check_rate(self, rate: int | None) -> None:
         """Refuse speech of another sampling rate than the model was trained on.
 
         Raises:
@@ -56,7 +78,7 @@ class Input(NamedTuple):
         """
         if rate is not None and rate != self.unit:
             raise InputError(
-                f"{name}: {rate} Hz, but the model hears {self.unit:.0f} Hz: resample it"
+                f"{rate} Hz, but the model hears {self.unit:.0f} Hz: resample it"
             )
 
 

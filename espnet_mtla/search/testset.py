@@ -64,7 +64,7 @@ class Data:
         """
         found = self.data[key][1]
         loader = self.data.loader_dict.get(self.input.name)
-        self.input.check_rate(getattr(loader, "rate", None), key)
+        self.input.check_rate(getattr(loader, "rate", None))
         return {name: torch.from_numpy(value) for name, value in found.items()}
 
 

@@ -10,6 +10,7 @@ import torch
 from models import S2T, TOKENS, save, save_lm, speech2text
 
 from espnet_mtla import accelerate
+from espnet_mtla.accelerated import SomeFailed
 from espnet_mtla.search.fast import FastBeamSearch
 from espnet_mtla.search.view import SearchView
 from espnet_mtla.task import TASKS
@@ -121,7 +122,9 @@ def test_options_set_later_count(made):
 def test_audio_files(made, tmp_path):
     task, theirs = made
     if not TASKS[task].hears:
-        with pytest.raises(ValueError, match="give src_text as ids of its units"):
+        with pytest.raises(
+            ValueError, match="^a.wav: give src_text as ids of its units"
+        ):
             accelerate(theirs)("a.wav")
         return
     given = [np.random.randn(n).astype(np.float32) / 10 for n in (5000, 9000)]
@@ -133,10 +136,35 @@ def test_audio_files(made, tmp_path):
     for got, result in zip(fast([str(files[0]), files[1]]), want):
         assert_same(got, result)
     soundfile.write(tmp_path / "c.wav", given[0], 8000)
-    with pytest.raises(ValueError, match=r"c.wav: 8000 Hz, .* hears 16000 Hz"):
-        fast([files[0], tmp_path / "c.wav"])
     with pytest.raises(ValueError, match=r"gone.wav: no audio file"):
         fast(tmp_path / "gone.wav")
+    with pytest.raises(SomeFailed, match=r"^2 of 4 .*c.wav: 8000 Hz, .*16000") as e:
+        fast([files[0], tmp_path / "c.wav", tmp_path / "gone.wav", files[1]])
+    assert_same(e.value.results[0], want[0])
+    assert_same(e.value.results[3], want[1])
+    assert e.value.results[1].name == str(tmp_path / "c.wav")
+
+
+def test_what_is_no_input_is_said(made):
+    task, theirs = made
+    fast, (x,) = accelerate(theirs), inputs(task, 1)
+    for bad, kind in ((3, "int"), (None, "NoneType"), ({"speech": x}, "dict")):
+        with pytest.raises(ValueError, match=f"^input 0: {kind} is no "):
+            fast(bad)
+    assert fast([]) == []
+    with pytest.raises(TypeError, match="batch_frames"):
+        fast(x, batch_frames=3)
+    with pytest.raises(ValueError, match="batch_frames x: give FRAMES"):
+        accelerate(theirs, batch_frames="x")
+    with pytest.raises(ValueError, match="batch_size -1: give"):
+        accelerate(theirs, batch_size=-1)
+    with pytest.raises(ValueError, match="str is no Speech2Text of ESPnet's"):
+        accelerate("model")
+    if TASKS[task].hears:
+        with pytest.raises(
+            ValueError, match=r"shape is \(2, 9000\): give samples first"
+        ):
+            fast(torch.randn(2, 9000))
 
 
 @pytest.fixture(scope="module")

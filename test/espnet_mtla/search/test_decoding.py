@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import random
 
 import numpy as np
@@ -12,9 +13,10 @@ import yaml
 
 from espnet_mtla.decoder.variants import MTLADecoder
 from espnet_mtla.errors import InputError
-from espnet_mtla.search.decoding import inference, load, parse
+from espnet_mtla.search.decoding import inference, inference_parser, load, parse
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.search.view import SearchView
+from espnet_mtla.task import TASKS
 from espnet_mtla.tasks import task_class
 from espnet_mtla.variant import VARIANTS
 
@@ -140,6 +142,31 @@ def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             parse("st", options(audio, tmp_path, **more))
+
+
+def test_logs_are_espnets(audio, tmp_path, monkeypatch):
+    """Its level and format, whatever ESPnet logs while a model is checked."""
+    save_model(tmp_path, "transformer")
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    parse("st", options(audio, tmp_path, log_level="INFO"))
+    (handler,) = logging.root.handlers
+    assert logging.root.level == logging.INFO
+    assert handler.formatter._fmt.startswith("%(asctime)s (%(module)s:%(lineno)d)")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_help_is_printed(task):
+    """With options whose texts ESPnet's own command cannot print."""
+    text = inference_parser(task).format_help()
+    assert "--batch_frames" in text and "--search" in text
+
+
+def test_data_of_another_name_are_refused(audio, tmp_path):
+    save_model(tmp_path, "mha")
+    data = f"{audio}/wav.scp,audio,sound"
+    with pytest.raises(InputError, match="names audio: give speech"):
+        parse("st", options(audio, tmp_path, data_path_and_name_and_type=data))
 
 
 @pytest.mark.parametrize(
