@@ -99,6 +99,10 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         raise InputError(f"--batch_frames {e}") from None
     if args.ngpu > 1:
         raise InputError(f"--ngpu {args.ngpu}: decoding runs on one GPU, give 0 or 1")
+    if args.ngpu and not torch.cuda.is_available():
+        raise InputError(f"--ngpu {args.ngpu}: PyTorch finds no GPU here, give 0")
+    if Path(args.output_dir).exists() and not Path(args.output_dir).is_dir():
+        raise InputError(f"--output_dir {args.output_dir} is a file: give a folder")
     paths = [(n, getattr(args, n, None)) for n in ("lm_train_config", "lm_file")]
     paths += [("key_file", args.key_file), ("ngram_file", args.ngram_file)]
     paths += [(DATA, path) for path, _, _ in getattr(args, DATA)]

@@ -137,6 +137,7 @@ def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
         ({"batch_size": -1}, "--batch_size -1"),
         ({"beam_size": 0}, "--beam_size 0"),
         ({"ngpu": 2}, "--ngpu 2"),
+        ({"output_dir": f"{audio}/wav.scp"}, "wav.scp is a file: give a folder"),
         ({"st_model_file": "gone.pth"}, "gone.pth: no such model file"),
         ({"data_path_and_name_and_type": "gone,speech,sound"}, "gone: no such file"),
     ):
@@ -160,6 +161,13 @@ def test_help_is_printed(task):
     """With options whose texts ESPnet's own command cannot print."""
     text = inference_parser(task).format_help()
     assert "--batch_frames" in text and "--search" in text
+
+
+def test_a_gpu_that_is_not_there_is_refused(audio, tmp_path, monkeypatch):
+    save_model(tmp_path, "mha")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--ngpu 1: PyTorch finds no GPU here, give 0"):
+        parse("st", options(audio, tmp_path, ngpu=1))
 
 
 def test_data_of_another_name_are_refused(audio, tmp_path):
