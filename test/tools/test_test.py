@@ -20,7 +20,8 @@ def run(tmp_path):
     root = tmp_path / "a clone"
     (root / "egs2/TEMPLATE").mkdir(parents=True)
     (root / "egs2/TEMPLATE/stage.sh").touch()
-    (root / "bench").mkdir()
+    for name in ("bench", "test"):
+        (root / name).mkdir()
     data = root / "egs2/must_c/st1/data/x"
     data.mkdir(parents=True)
     (data / "theirs.sh").touch()
