@@ -196,6 +196,10 @@ def peak_memory(device: str, body: Callable[[], object]) -> int:
     return most
 
 
+SLOW = 0.05
+"""Seconds of a product after which no larger one is tried."""
+
+
 def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, float]:
     """Measure what the device can do: a matrix product and a copy.
 
@@ -216,6 +220,8 @@ def ceilings(device: str, dtype: torch.dtype, repeats: int = 7) -> dict[str, flo
         with torch.no_grad():
             seconds = min(fastest(device, product, repeats) for product in products)
         rates.append(2 * size**3 / seconds)
+        if seconds > SLOW:  # half precision on a CPU that has none takes minutes
+            break
     source = torch.zeros(n_copied, dtype=torch.uint8, device=device)
     copying = partial(torch.zeros_like(source).copy_, source)
     return {
