@@ -205,6 +205,7 @@ def throughput_table(data: dict) -> str:
             amount(r["seconds"]),
             amount(case["seconds"] / r["seconds"]),
             amount(base / r["seconds"]),
+            f"{r['same_texts']} of {case['utterances']}",
         ]
         for r in data["results"]
     ]
@@ -216,7 +217,7 @@ def throughput_table(data: dict) -> str:
         f"{case['utterances']} utterances, {amount(case['seconds'])} s of noise, Conformer "
         f"of {case['layers']} layers of {case['size']}, beam 10, CTC 0.3 with its window, "
         f"5000 units{busy}; {where(data)}.\n\n"
-        + table(["", "s", "RTFx", f"x faster than {first}"], rows)
+        + table(["", "s", "RTFx", f"x faster than {first}", "its texts"], rows)
     )
 
 

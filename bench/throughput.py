@@ -10,8 +10,10 @@ noise as long as LibriSpeech's, their texts 3 units a second.
 
 import argparse
 import logging
+import operator
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,13 @@ CONTENDERS = {
 }
 
 
-def speech2text(folder: Path, layers: int, size: int) -> Any:
+def speech2text(folder: Path, args: argparse.Namespace) -> Any:
     """Save a recogniser with random weights and load it as ESPnet's users do."""
     from espnet2.bin.asr_inference import Speech2Text
     from espnet2.tasks.asr import ASRTask
 
     tokens = ["<blank>", "<unk>", *map(str, range(UNITS - 3)), "<sos/eos>"]
-    shape = {"attention_heads": 8, "linear_units": 4 * size}
+    shape = {"attention_heads": 8, "linear_units": 4 * args.size}
     conf = ASRTask.get_default_config() | {
         "token_list": tokens,
         "token_type": "word",
@@ -50,15 +52,15 @@ def speech2text(folder: Path, layers: int, size: int) -> Any:
         "encoder": "conformer",
         "encoder_conf": {
             **shape,
-            "output_size": size,
-            "num_blocks": layers,
+            "output_size": args.size,
+            "num_blocks": args.layers,
             "macaron_style": True,
             "rel_pos_type": "latest",
             "pos_enc_layer_type": "rel_pos",
             "selfattention_layer_type": "rel_selfattn",
         },
         "decoder": "transformer",
-        "decoder_conf": {**shape, "num_blocks": layers // 2},
+        "decoder_conf": {**shape, "num_blocks": max(1, args.layers // 2)},
     }
     model = ASRTask.build_model(argparse.Namespace(**conf))
     with torch.no_grad():  # texts end where the option says
@@ -68,6 +70,8 @@ def speech2text(folder: Path, layers: int, size: int) -> Any:
     return Speech2Text(
         str(folder / "config.yaml"),
         str(folder / "model.pth"),
+        device=args.device,
+        dtype=args.dtype,
         beam_size=10,
         ctc_weight=0.3,
         maxlenratio=0.12,
@@ -96,8 +100,8 @@ class Slots:
         search._step = watched
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure the contenders in turns and print a table."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the options."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.throughput", description=__doc__.partition("\n")[0]
     )
@@ -108,7 +112,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS)
     )
     machine.add_options(parser, repeats=1)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def measured(
+    args: argparse.Namespace,
+    without: Mapping[str, str] | None = None,
+    at: Callable[[str], object] = machine.nobody,
+) -> dict:
+    """Measure the contenders in turns; see :func:`bench.decode.measured`."""
+    without = without or {}
     machine.set_up(args.device, args.threads)
     logging.disable(logging.WARNING)
     from espnet_mtla import accelerate
@@ -116,19 +129,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     samples = lengths(args.utterances)
     speech = [torch.randn(n) / 10 for n in samples]
     with tempfile.TemporaryDirectory() as folder:
-        theirs = speech2text(Path(folder), args.layers, args.size)
+        theirs = speech2text(Path(folder), args)
     fast, batched = accelerate(theirs), accelerate(theirs)
-    bodies: dict[str, Callable[[], object]] = {
-        "espnet": lambda: [theirs(x) for x in speech],
-        "alone": lambda: [fast(x) for x in speech],
-        "batched": lambda: batched(speech),
+    decode: dict[str, Callable[[list[torch.Tensor]], list]] = {
+        "espnet": lambda batch: [theirs(x) for x in batch],
+        "alone": lambda batch: [fast(x) for x in batch],
+        "batched": batched,
     }
-    batched(speech[:2])
+    names = [name for name in args.contenders if name not in without]
+    units: dict[str, list[list[str]]] = {}
+
+    def body(name: str) -> None:
+        units[name] = [nbest[0][1] for nbest in decode[name](speech)]
+
+    for name in names:
+        at(name)
+        decode[name](speech[:2])
     slots = Slots(batched.beam_search)
-    times = machine.take_turns(
-        args.device, {name: bodies[name] for name in args.contenders}, args.repeats
-    )
-    data = {
+    bodies = {name: partial(body, name) for name in names}
+    times = machine.take_turns(args.device, bodies, args.repeats, at=at)
+    same = {n: sum(map(operator.eq, units[n], units[names[0]])) for n in names}
+    return {
         "bench": "throughput",
         "machine": machine.describe(args.device),
         "dtype": args.dtype,
@@ -138,10 +159,18 @@ def main(argv: Sequence[str] | None = None) -> None:
             "layers": args.layers,
             "size": args.size,
         },
-        "results": [{"name": name, **times[name]} for name in args.contenders],
+        "results": [
+            {"name": name, **times[name], "same_texts": same[name]} for name in names
+        ],
         "busy": slots.busy / slots.held if slots.held else None,
+        "failed": dict(without),
     }
-    finish(data, args.output, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the contenders and print a table."""
+    args = parse(argv)
+    finish(measured(args), args.output, argv)
 
 
 if __name__ == "__main__":
