@@ -61,8 +61,8 @@ def groups() -> list[Group]:
                     for prompt, n_utt in ((500, 16), (2000, 4))
                 ),
             ]
-    options = "--utterances 64 --repeats 3"
-    found.append(Group("throughput-64-cuda-float32", "throughput", options, 60))
+    options = "--utterances 24 --contenders batched alone espnet --repeats 1"
+    found.append(Group("throughput-cuda-float32", "throughput", options, 45))
     return found
 
 
