@@ -217,7 +217,9 @@ def throughput_table(data: dict) -> str:
         f"{case['utterances']} utterances, {amount(case['seconds'])} s of noise, Conformer "
         f"of {case['layers']} layers of {case['size']}, beam 10, CTC 0.3 with its window, "
         f"5000 units{busy}; {where(data)}.\n\n"
-        + table(["", "s", "RTFx", f"x faster than {CONTENDERS[by]}", "same texts"], rows)
+        + table(
+            ["", "s", "RTFx", f"x faster than {CONTENDERS[by]}", "same texts"], rows
+        )
     )
 
 

@@ -15,7 +15,7 @@ PARTS = {
     "select_state": "decoder_seconds",
     "batch_score_partial": "ctc_seconds",
 }
-"""Methods of scorers, and what their time counts as; a CTC scorer's all as CTC."""
+"""Methods of scorers, and what their time counts as; of others than decoders all as CTC."""
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def _wrap(scorer, name, part, spent, device, contender) -> None:
         result = method(*args, **kwargs)
         machine.wait(device)
         spent[part] += time.perf_counter() - begin
-        if name == "batch_score":
+        if name == "batch_score" and scorer is contender.decoder:
             held = contender.cache_bytes(result[1])
             spent["cache_bytes"] = max(spent["cache_bytes"], held)
         return result

@@ -114,7 +114,11 @@ class Accelerated:
 
 
 def accelerate(
-    speech2text: Any, *, batch_size: int = 0, batch_frames: str | int = "50000x50"
+    speech2text: Any,
+    *,
+    batch_size: int = 0,
+    batch_frames: str | int = "50000x50",
+    dtype: str = "",
 ) -> Any:
     """Make a trained ESPnet model decode fast, with the hypotheses that ESPnet finds.
 
@@ -127,6 +131,8 @@ def accelerate(
         batch_size: most inputs decoded at once; 0 for no bound by their number.
         batch_frames: most padded frames of 10 ms at once; see
             :func:`espnet_mtla.search.batch.frames_at`.
+        dtype: "bfloat16" to compute in it, on a GPU or a CPU that multiplies it; the
+            type that the model was loaded in when empty.
 
     Returns:
         An object of the same class, called as ESPnet's with one input, or with a list of
@@ -134,7 +140,8 @@ def accelerate(
         ``with`` block makes it ESPnet's again.
 
     Raises:
-        InputError: it is another object, or a bound is none.
+        InputError: it is another object, a bound is none, or it cannot compute in
+            ``dtype``.
     """
     try:
         frames_at(batch_frames, 1)
@@ -144,7 +151,7 @@ def accelerate(
         raise InputError(f"batch_size {batch_size}: give an integer of at least 0")
     if isinstance(speech2text, Accelerated):
         speech2text = speech2text.original
-    recognizer = Recognizer(speech2text)
+    recognizer = Recognizer(speech2text, dtype=dtype)
     kind = type(speech2text)
     made = copy.copy(recognizer.inner)
     made.__class__ = type(kind.__name__, (Accelerated, kind), {"__module__": __name__})

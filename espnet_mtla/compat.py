@@ -75,16 +75,21 @@ def inference_module(task: str) -> ModuleType:
     return importlib.import_module(f"espnet2.bin.{task}_inference")
 
 
-def inference_parser(task: str, helps: dict[str, str]) -> argparse.ArgumentParser:
+def inference_parser(
+    task: str, helps: dict[str, str], choices: dict[str, list[str]]
+) -> argparse.ArgumentParser:
     """Return the parser of ``<task>_inference``, some of its options explained anew.
 
     Args:
         task: of :data:`espnet_mtla.task.TASKS`.
         helps: of options by name.
+        choices: that options by name have besides ESPnet's.
     """
     parser = inference_module(task).get_parser()
     for action in parser._actions:
         found = helps.get(action.dest, action.help) or ""
+        if action.dest in choices:
+            action.choices = [*(action.choices or ()), *choices[action.dest]]
         # some of ESPnet's have a lone %, with which argparse cannot print them
         action.help = re.sub(r"%(?![(%])", "%%", found)
     return parser

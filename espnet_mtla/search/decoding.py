@@ -23,6 +23,7 @@ from espnet_mtla import limits
 from espnet_mtla.checkpoint import check_checkpoint, check_language_model
 from espnet_mtla.errors import InputError
 from espnet_mtla.search.batch import frames_at
+from espnet_mtla.search.narrow import NARROW, check_narrow
 from espnet_mtla.search.recognizer import Recognizer
 from espnet_mtla.search.testset import DATA, Data, decode_set
 from espnet_mtla.task import TASKS
@@ -50,7 +51,7 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
     from espnet_mtla import compat
 
     bound = "Most utterances in a batch; 0 for no bound by their number"
-    parser = compat.inference_parser(task, {"batch_size": bound})
+    parser = compat.inference_parser(task, {"batch_size": bound}, {"dtype": [NARROW]})
     parser.set_defaults(batch_size=0)
     parser.add_argument(
         "--batch_frames",
@@ -67,6 +68,11 @@ def inference_parser(task: str) -> argparse.ArgumentParser:
         help="espnet: ESPnet's own search, an utterance at a time",
     )
     return parser
+
+
+def espnets_ways(args: argparse.Namespace) -> list[str]:
+    """Return the options given with which ESPnet's own command decodes."""
+    return [name for name in ESPNETS_WAY if getattr(args, name, None)]
 
 
 def _bound(given: str) -> str:
@@ -101,6 +107,11 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
         raise InputError(f"--ngpu {args.ngpu}: decoding runs on one GPU, give 0 or 1")
     if args.ngpu and not torch.cuda.is_available():
         raise InputError(f"--ngpu {args.ngpu}: PyTorch finds no GPU here, give 0")
+    if args.dtype == NARROW:
+        check_narrow("cuda" if args.ngpu else "cpu")
+        others = ["search espnet"] if args.search == "espnet" else espnets_ways(args)
+        if others:
+            raise InputError(f"--dtype {NARROW}: not with --{others[0]}; give float32")
     if Path(args.output_dir).exists() and not Path(args.output_dir).is_dir():
         raise InputError(f"--output_dir {args.output_dir} is a file: give a folder")
     paths = [(n, getattr(args, n, None)) for n in ("lm_train_config", "lm_file")]
@@ -136,6 +147,8 @@ def load(task: str, args: argparse.Namespace) -> Any:
     options = {k: v for k, v in vars(args).items() if k in known}
     # with batch_size 1 ESPnet sets up BatchBeamSearch, which takes batches
     options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
+    if args.dtype == NARROW:  # weights stay, the recogniser computes in it
+        options["dtype"] = "float32"
     made = speech2text.from_pretrained(args.model_tag, **options)
     if made.beam_search is not None:  # st_inference takes this option and forgets it
         made.beam_search.normalize_length = args.normalize_length
@@ -156,12 +169,16 @@ def inference(task: str, argv: Sequence[str] | None = None) -> None:
     args = parse(task, argv)
     from espnet_mtla import compat
 
-    if ways := [name for name in ESPNETS_WAY if getattr(args, name, None)]:
+    if ways := espnets_ways(args):
         logger.warning("--%s: decoded by ESPnet's own %s_inference", ways[0], task)
         given = {k: v for k, v in vars(args).items() if k not in OURS}
         compat.inference_module(task).inference(**given | {"batch_size": 1})
         return
     torch.manual_seed(args.seed)
-    recognizer = Recognizer(load(task, args), ours=args.search == "fast")
+    recognizer = Recognizer(
+        load(task, args),
+        ours=args.search == "fast",
+        dtype=NARROW if args.dtype == NARROW else "",
+    )
     recognizer.log()
     decode_set(recognizer, Data(recognizer, args), args)

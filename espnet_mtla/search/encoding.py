@@ -7,6 +7,7 @@ import torch
 
 from espnet_mtla.search import asking
 from espnet_mtla.search.frontend import AloneFrontend
+from espnet_mtla.search.narrow import NarrowEncoder
 from espnet_mtla.search.tree import replaced
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,10 @@ class Encoding:
         if frames <= FEW_FRAMES:
             return None
         alone = self.model.encode(**questions[shortest].inputs)
-        same = _alike(output(alone), output(together))
+        narrow = isinstance(self.model, NarrowEncoder)
+        same = _alike(
+            output(alone), output(together), torch.bfloat16 if narrow else None
+        )
         little = max(n for _, n in rows) - frames < ENOUGH
         return None if same and little else not same
 
@@ -73,10 +77,12 @@ def output(encoded: Any) -> torch.Tensor:
     return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
 
 
-def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two outputs are the same but for rounding."""
+def _alike(
+    one: torch.Tensor, other: torch.Tensor, computed: torch.dtype | None
+) -> bool:
+    """Whether two outputs are the same but for rounding, of the type computed in."""
     if one.shape != other.shape:
         return False
-    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
+    wide = 8 * torch.finfo(computed or one.dtype).eps  # half precision rounds more
     allowed = max(SAME, wide) * one.abs().max()
     return bool((one - other).abs().max() <= allowed)

@@ -23,11 +23,11 @@ class PackedLinear(torch.nn.Linear):
     """A linear layer over the same parameters, with a packed copy of its weight.
 
     The copy is not seen by gradients or by what changes the weight later. It serves
-    products of several rows (one is a faster product) in float32 on a CPU, where neither
+    products of several rows (one is a faster product) on a CPU, where neither
     gradients nor autocast are asked for; all others are PyTorch's.
 
     Args:
-        weight: ``(out, in)``, float32 on a CPU.
+        weight: ``(out, in)``, which :func:`takes` takes.
         bias: ``(out,)`` or None.
     """
 
@@ -43,7 +43,7 @@ class PackedLinear(torch.nn.Linear):
         """``(..., in)`` to ``(..., out)``."""
         if (
             x.numel() <= self.in_features
-            or not (takes(x) and takes(self.weight))
+            or not (takes(self.weight) and x.dtype == self.weight.dtype)
             or torch.is_grad_enabled()
             or torch.is_autocast_enabled("cpu")
         ):
@@ -58,8 +58,18 @@ class PackedLinear(torch.nn.Linear):
 
 
 def takes(tensor: torch.Tensor) -> bool:
-    """Whether oneDNN multiplies it here: float32 on a CPU."""
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
+    """Whether oneDNN multiplies it here: float32, or bfloat16 on a CPU that knows it."""
+    if tensor.device.type != "cpu":
+        return False
+    return tensor.dtype == torch.float32 or (
+        tensor.dtype == torch.bfloat16 and multiplies_bfloat16()
+    )
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16: with AVX512-BF16, or AMX."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def pack[M: torch.nn.Module](model: M) -> M:

@@ -19,6 +19,7 @@ from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
 from espnet_mtla.search.fast import FastBeamSearch
 from espnet_mtla.search.history import NotANumber
 from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
+from espnet_mtla.search.narrow import NARROW, check_narrow, narrow_encoder
 from espnet_mtla.search.room import check_room
 from espnet_mtla.search.view import SearchView, use_view
 from espnet_mtla.task import TASKS
@@ -39,6 +40,8 @@ class Recognizer:
         speech2text: ESPnet's, of a task of :data:`espnet_mtla.task.TASKS`. It stays as it
             is; weights that change later need another recogniser.
         ours: whether to put our search in; else it is all ESPnet's.
+        dtype: "bfloat16" to compute in it, the weights left as they are; that of
+            ``speech2text`` when empty.
 
     Attributes:
         inner: the same, with our search.
@@ -46,10 +49,11 @@ class Recognizer:
         left: what was left as ESPnet has it, and why.
 
     Raises:
-        InputError: it is another object, or its beam is wider than memory.
+        InputError: it is another object, its beam is wider than memory, or it cannot
+            compute in ``dtype``.
     """
 
-    def __init__(self, speech2text: Any, ours: bool = True):
+    def __init__(self, speech2text: Any, ours: bool = True, dtype: str = ""):
         self.task = compat.task_of(speech2text) or ""
         if not self.task:
             raise InputError(
@@ -61,11 +65,29 @@ class Recognizer:
         self.inner = copy.copy(speech2text)
         self.model, self.train_args = compat.model_of(self.task, speech2text)
         self.held = f"{TASKS[self.task].held_as}_model"
+        self.dtype = self._set_up_type(dtype)
         self.input: Input = input_of(self.task, self.train_args)
         # a CPU gains nothing by several at once, and loses what is padded
         on_cpu = str(speech2text.device) == "cpu"
         self.encode = Encoding(self.model, alone=True if on_cpu else None)
         self.joins = ours and self._set_up_search()
+
+    def _set_up_type(self, dtype: str) -> torch.dtype | None:
+        """Have the encoder compute in a type; return it, for the search."""
+        if not dtype:
+            return None
+        if dtype != NARROW:
+            raise InputError(f"dtype {dtype}: give {NARROW}, or load the model in it")
+        if self.inner.dtype != "float32" or self._quantised():
+            raise InputError(f"dtype {NARROW}: the model is not in float32")
+        check_narrow(str(self.inner.device))
+        self.model = narrow_encoder(self.model)
+        setattr(self.inner, self.held, self.model)
+        self.put.append(f"{NARROW} (encoder)")
+        return torch.bfloat16
+
+    def _quantised(self) -> bool:
+        return any(isinstance(part, QUANTISED) for part in self.model.modules())
 
     def _set_up_search(self) -> bool:
         """Put our search in; whether it takes several utterances."""
@@ -82,8 +104,9 @@ class Recognizer:
             check_room(search.beam_size, search.n_vocab, next(self.model.parameters()))
         except MemoryError as e:
             raise InputError(f"beam_size {search.beam_size}: {e}") from None
-        why = use_view(search)
-        self.put += [f"cached keys and values ({k})" for k, v in why.items() if not v]
+        why = use_view(search, dtype=self.dtype)
+        what = f"cached keys and values{f' in {NARROW}' if self.dtype else ''}"
+        self.put += [f"{what} ({k})" for k, v in why.items() if not v]
         self.left += [f"{k} ({reason})" for k, reason in why.items() if reason]
         theirs = search.part_scorers.get("ctc")
         if type(theirs) is compat.ctc_prefix_scorer():
@@ -98,7 +121,7 @@ class Recognizer:
         ways = [name for name in ONE_BY_ONE if getattr(self.inner, name, False)]
         if getattr(self.model, "use_multidecoder", False):
             ways.append("use_multidecoder")
-        if any(isinstance(part, QUANTISED) for part in self.model.modules()):
+        if self._quantised():
             ways.append("quantised layers, which round by all that is in a product")
         if ways:
             self.left.append(f"batches ({ways[0]})")

@@ -5,6 +5,7 @@ ESPnet's, or the language model is left as it is: to be trained, copied, quantis
 searched with in plain PyTorch.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -20,19 +21,27 @@ from espnet_mtla.search.stock_check import stock_scorer, why_not_stock
 class SearchView(torch.nn.Module, StateScorer):
     """A scorer that scores as another does, in the way of a backend.
 
-    It is made of the other's own parameters, which stay as they are while it is used:
-    weights that change need another view.
+    It is made of the other's own parameters (of copies in another type, if asked for),
+    which stay as they are while it is used: weights that change need another view.
 
     Args:
         scorer: a decoder of ours or one of ESPnet's scorers that :mod:`.stock` takes; on
             the device and of the type to search with.
         backend: what to run with; the fastest one when None.
+        dtype: to run in, with weights of its own; the scorer's when None.
     """
 
-    def __init__(self, scorer: torch.nn.Module, backend: Backend | None = None):
+    def __init__(
+        self,
+        scorer: torch.nn.Module,
+        backend: Backend | None = None,
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__()
-        self.backend = choose(scorer) if backend is None else backend
-        steps = scorer if isinstance(scorer, StepScorer) else stock_scorer(scorer)
+        run = scorer if dtype is None else copy.deepcopy(scorer).to(dtype)
+        self.dtype = next(run.parameters()).dtype
+        self.backend = choose(run) if backend is None else backend
+        steps = run if isinstance(run, StepScorer) else stock_scorer(run)
         self.decoder = pack(steps) if self.backend.packs else steps
         # held as no part of this module, of which it would have the same parameters
         self.of = (scorer,)
@@ -44,7 +53,7 @@ class SearchView(torch.nn.Module, StateScorer):
         self, x: torch.Tensor, xs_lengths: torch.Tensor | None = None
     ) -> DecoderState:
         """See :meth:`StateScorer.batch_init_state`."""
-        return self.decoder.batch_init_state(x, xs_lengths)
+        return self.decoder.batch_init_state(x.to(self.dtype), xs_lengths)
 
     @torch.no_grad()
     def batch_score(
@@ -71,7 +80,9 @@ VIEWED = "decoder", "lm"
 """What ESPnet calls the scorers that take time."""
 
 
-def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | None]:
+def use_view(
+    search: Any, backend: Backend | None = None, dtype: torch.dtype | None = None
+) -> dict[str, str | None]:
     """Have a search score with views of those scorers that there is a view for.
 
     Called again, as after weights changed, it makes others.
@@ -79,6 +90,7 @@ def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | Non
     Args:
         search: ESPnet's ``BeamSearch``, or one of its subclasses.
         backend: of the views; the fastest one when None.
+        dtype: of the views; that of each scorer when None.
 
     Returns:
         For each decoder and language model of the search why it has no view, None where
@@ -94,6 +106,6 @@ def use_view(search: Any, backend: Backend | None = None) -> dict[str, str | Non
         why = None if isinstance(scorer, StepScorer) else why_not_stock(scorer)
         reasons[name] = why
         if why is None:
-            view = SearchView(scorer, backend)
+            view = SearchView(scorer, backend, dtype)
             search.scorers[name] = search.full_scorers[name] = view
     return reasons

@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -34,3 +35,18 @@ def test_prompts_are_timed_in_each_decoding(fills_first, seconds, monkeypatch):
         engine.decode()
     engine.decode()
     assert found == [seconds, seconds]
+
+
+def test_the_cache_is_the_decoders_alone():
+    decoder, lm = Engine(), Engine()
+    search = SimpleNamespace(scorers={"decoder": decoder, "lm": lm})
+    held = {id(decoder): 7, id(lm): 11}
+    for engine in (decoder, lm):
+        engine.batch_score = partial(lambda of, *args: (None, of), id(engine))
+    contender = SimpleNamespace(
+        search=search, decoder=decoder, cache_bytes=held.__getitem__
+    )
+    with watch.watched(contender, "cpu") as seen:
+        for engine in (lm, decoder, lm):
+            engine.batch_score(None, (), None)
+    assert seen["cache_bytes"] == 7

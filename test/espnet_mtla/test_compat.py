@@ -30,7 +30,9 @@ def test_another_release_is_named(body, words):
 
 
 def test_options_are_explained_anew_where_ours_do_something_else():
-    parser = compat.inference_parser("mt", {"batch_size": "ours"})
+    parser = compat.inference_parser("mt", {"batch_size": "ours"}, {"dtype": ["int3"]})
+    choices = {action.dest: action.choices for action in parser._actions}
+    assert set(choices["dtype"]) == {"float16", "float32", "float64", "int3"}
     helps = {action.dest: action.help for action in parser._actions}
     assert helps["batch_size"] == "ours"
     assert (

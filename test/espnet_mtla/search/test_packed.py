@@ -8,7 +8,13 @@ import pytest
 import torch
 from espnet2.lm.transformer_lm import TransformerLM
 
-from espnet_mtla.search.packed import AVAILABLE, PackedLinear, pack, takes
+from espnet_mtla.search.packed import (
+    AVAILABLE,
+    PackedLinear,
+    multiplies_bfloat16,
+    pack,
+    takes,
+)
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="PyTorch is without oneDNN")
 
@@ -66,6 +72,18 @@ def test_other_types_are_left_to_pytorch(calls):
     assert packed.double()(x.double()).dtype == torch.double
     assert not calls
     assert type(pack(plain.double())) is torch.nn.Linear
+
+
+@torch.no_grad()
+def test_bfloat16_is_packed_where_the_cpu_multiplies_it(calls):
+    plain, _ = make()
+    packed = pack(plain.bfloat16())
+    x = torch.randn(5, plain.in_features).bfloat16()
+    exact = copy.deepcopy(plain).double()(x.double())
+    eps = torch.finfo(torch.bfloat16).eps
+    torch.testing.assert_close(packed(x).double(), exact, atol=2 * eps, rtol=2 * eps)
+    assert packed(x).dtype == torch.bfloat16
+    assert bool(calls) == multiplies_bfloat16() == isinstance(packed, PackedLinear)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""ESPnet's models computing in bfloat16, and keeping their weights as they are."""
+
+import copy
+from typing import Any
+
+import torch
+
+from espnet_mtla.errors import InputError
+from espnet_mtla.search.packed import multiplies_bfloat16
+
+NARROW = "bfloat16"
+
+
+class NarrowEncoder:
+    """What :func:`narrow_encoder` adds to ESPnet's model, of whose class it is too."""
+
+    def encode(self, *args: Any, **kwargs: Any) -> Any:
+        """See the model's; in its own type, though rounded as bfloat16 is."""
+        weight = next(self.parameters())  # type: ignore[attr-defined]
+        with torch.autocast(weight.device.type, torch.bfloat16):
+            encoded = super().encode(*args, **kwargs)  # type: ignore[misc]
+        return _in(weight.dtype, encoded)
+
+
+def narrow_encoder[M: torch.nn.Module](model: M) -> M:
+    """Return a model over the same parameters whose ``encode`` multiplies in bfloat16.
+
+    That is PyTorch's autocast, which leaves spectra and what adds up many numbers in
+    float32.
+    """
+    made = copy.copy(model)
+    kind = type(model)
+    made.__class__ = type(
+        kind.__name__, (NarrowEncoder, kind), {"__module__": __name__}
+    )
+    return made
+
+
+def _in(dtype: torch.dtype, encoded: Any) -> Any:
+    """Return what ``encode`` returned with its numbers in a type."""
+    if torch.is_tensor(encoded):
+        return encoded.to(dtype) if encoded.is_floating_point() else encoded
+    if isinstance(encoded, tuple | list):
+        return type(encoded)(_in(dtype, part) for part in encoded)
+    return encoded
+
+
+def check_narrow(device: str) -> None:
+    """Refuse bfloat16 where it is slower than float32.
+
+    Raises:
+        InputError: a device does not multiply it.
+    """
+    if device == "cpu" and not multiplies_bfloat16():
+        raise InputError(
+            f"dtype {NARROW}: this CPU multiplies it slowly (it has neither AVX512-BF16 "
+            "nor AMX); give float32"
+        )
