@@ -24,6 +24,7 @@ from bench import machine
 from bench.peers.ours import IMPOSSIBLE
 from bench.tables import finish
 from espnet_mtla.bin import run
+from espnet_mtla.errors import InputError
 
 RATE = 16000
 LEAST, MOST, MEDIAN, SPREAD = 2.0, 25.0, 6.0, 0.6
@@ -33,12 +34,14 @@ CONTENDERS = {
     "espnet": "ESPnet's call, one by one",
     "alone": "accelerated, one by one",
     "batched": "accelerated, all in one list",
+    "bfloat16": "in bfloat16, all in one list",
+    "int8": "with int8 weights, one by one",
 }
+DEFAULT = tuple(CONTENDERS)[:3]
 
 
-def speech2text(folder: Path, args: argparse.Namespace) -> Any:
-    """Save a recogniser with random weights and load it as ESPnet's users do."""
-    from espnet2.bin.asr_inference import Speech2Text
+def save(folder: Path, args: argparse.Namespace) -> None:
+    """Save a recogniser with random weights."""
     from espnet2.tasks.asr import ASRTask
 
     tokens = ["<blank>", "<unk>", *map(str, range(UNITS - 3)), "<sos/eos>"]
@@ -67,14 +70,20 @@ def speech2text(folder: Path, args: argparse.Namespace) -> Any:
         model.decoder.output_layer.bias[-1] = IMPOSSIBLE
     torch.save(model.state_dict(), folder / "model.pth")
     (folder / "config.yaml").write_text(yaml.safe_dump(conf))
+
+
+def load(folder: Path, device: str, **options: Any) -> Any:
+    """Load it as ESPnet's users do."""
+    from espnet2.bin.asr_inference import Speech2Text
+
     return Speech2Text(
         str(folder / "config.yaml"),
         str(folder / "model.pth"),
-        device=args.device,
-        dtype=args.dtype,
+        device=device,
         beam_size=10,
         ctc_weight=0.3,
         maxlenratio=0.12,
+        **options,
     )
 
 
@@ -108,11 +117,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--utterances", type=machine.count, default=16)
     parser.add_argument("--layers", type=machine.count, default=12)
     parser.add_argument("--size", type=machine.count, default=512)
-    parser.add_argument(
-        "--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS)
-    )
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=DEFAULT)
     machine.add_options(parser, repeats=1)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.dtype != "float32":
+        raise InputError(f"--dtype {args.dtype}: give --contenders {args.dtype}")
+    return args
 
 
 def measured(
@@ -128,15 +138,22 @@ def measured(
 
     samples = lengths(args.utterances)
     speech = [torch.randn(n) / 10 for n in samples]
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = speech2text(Path(folder), args)
-    fast, batched = accelerate(theirs), accelerate(theirs)
-    decode: dict[str, Callable[[list[torch.Tensor]], list]] = {
-        "espnet": lambda batch: [theirs(x) for x in batch],
-        "alone": lambda batch: [fast(x) for x in batch],
-        "batched": batched,
-    }
     names = [name for name in args.contenders if name not in without]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save(folder, args)
+        theirs = load(folder, args.device)
+        fast, batched = accelerate(theirs), accelerate(theirs)
+        decode: dict[str, Callable[[list[torch.Tensor]], list]] = {
+            "espnet": lambda batch: [theirs(x) for x in batch],
+            "alone": lambda batch: [fast(x) for x in batch],
+            "batched": batched,
+        }
+        if "bfloat16" in names:
+            decode["bfloat16"] = accelerate(theirs, dtype="bfloat16")
+        if "int8" in names:
+            quantised = load(folder, args.device, quantize_asr_model=True)
+            decode["int8"] = accelerate(quantised)
     units: dict[str, list[list[str]]] = {}
 
     def body(name: str) -> None:
@@ -148,7 +165,8 @@ def measured(
     slots = Slots(batched.beam_search)
     bodies = {name: partial(body, name) for name in names}
     times = machine.take_turns(args.device, bodies, args.repeats, at=at)
-    same = {n: sum(map(operator.eq, units[n], units[names[0]])) for n in names}
+    base = units.get("espnet", units[names[0]])
+    same = {n: sum(map(operator.eq, units[n], base)) for n in names}
     return {
         "bench": "throughput",
         "machine": machine.describe(args.device),

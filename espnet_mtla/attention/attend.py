@@ -1,9 +1,10 @@
-"""Attention of one token a hypothesis, in plain PyTorch."""
+"""Attention of one token a hypothesis, on any device."""
 
 import torch
 import torch.nn.functional as F
 
 from espnet_mtla.attention.contract import LayerCache
+from espnet_mtla.onednn import product
 
 
 def attend(
@@ -39,7 +40,7 @@ def attend(
     n_hyp, _, n_heads, width = query.shape
     folded = (n_utt, n_hyp // n_utt, n_groups, n_heads)  # (B, H, G, M)
     by_utt = query.view(*folded, width).transpose(1, 2).flatten(2, 3)
-    scores = by_utt @ prompt.keys.mT  # (B, G, H * M, S)
+    scores = product(by_utt, prompt.keys)  # (B, G, H * M, S)
     if prompt_unused is not None:
         scores.masked_fill_(prompt_unused, float("-inf"))
     scores = scores.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
@@ -50,6 +51,8 @@ def attend(
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
     seen, own = weights.split((size, own.shape[-1]), dim=-1)
     seen = seen.view(*folded, size).transpose(1, 2).flatten(2, 3)
-    out = seen @ prompt.values
+    # whole rows, as oneDNN reads them: values may be a part of keys
+    rows = prompt.keys if prompt.shared else prompt.values
+    out = product(seen, rows.mT)[..., : prompt.values.shape[-1]]
     out = out.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
     return out.reshape(n_hyp, n_groups, n_heads, -1) + own @ tail_values

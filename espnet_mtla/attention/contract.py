@@ -31,17 +31,21 @@ class LayerCache:
     values: torch.Tensor
     opening: tuple[torch.Tensor, ...] | None = None
 
+    @property
+    def shared(self) -> bool:
+        """Whether values are a view of keys."""
+        return self.values.data_ptr() == self.keys.data_ptr()
+
     def tensors(self) -> list[torch.Tensor]:
         """Tensors that own memory (views of another are left out)."""
-        shared = self.values.data_ptr() == self.keys.data_ptr()
-        owned = [self.keys] if shared else [self.keys, self.values]
+        owned = [self.keys] if self.shared else [self.keys, self.values]
         return owned + list(self.opening or ())
 
     def select(self, rows: torch.Tensor) -> "LayerCache":
         """Copy out the prompts ``rows``; a view of another stays one."""
-        shared = self.values.data_ptr() == self.keys.data_ptr()
         keys = self.keys[rows]
-        values = keys[..., : self.values.shape[-1]] if shared else self.values[rows]
+        width = self.values.shape[-1]
+        values = keys[..., :width] if self.shared else self.values[rows]
         opening = self.opening and tuple(slot[rows] for slot in self.opening)
         return LayerCache(keys, values, opening)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from espnet_mtla.search import packed
+from espnet_mtla import onednn
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Backend:
 
     Attributes:
         packs: weights of linear layers are packed for oneDNN's product
-            (:mod:`.packed`); it is of use in float32 on a CPU.
+            (:mod:`.packed`); it is of use on a CPU.
         graphs: steps have a fixed shape, and are captured as CUDA graphs
             (:mod:`.graph`).
         kernels: they have a fixed shape, and in them latent variants and reorders run
@@ -49,7 +49,7 @@ def choose(model: torch.nn.Module) -> Backend:
         # kernels multiply and add up in float32
         narrow = weight.dtype != torch.float64
         return Backend(graphs=True, kernels=narrow and runs_kernels(weight.device))
-    return ONEDNN if packed.AVAILABLE and packed.takes(weight) else PLAIN
+    return ONEDNN if onednn.takes(weight) else PLAIN
 
 
 def runs_kernels(device: torch.device) -> bool:

@@ -8,10 +8,13 @@ import torch
 from espnet_mtla.search import asking
 from espnet_mtla.search.frontend import AloneFrontend
 from espnet_mtla.search.narrow import NarrowEncoder
+from espnet_mtla.search.packed import pack
 from espnet_mtla.search.tree import replaced
 
 logger = logging.getLogger(__name__)
 
+ENCODES = "frontend", "preencoder", "encoder", "postencoder"
+"""What ESPnet calls the parts that encode."""
 FEW_FRAMES = 3
 """Of so few frames an encoder may be too short by itself, and not in a batch."""
 ENOUGH = 4
@@ -70,6 +73,16 @@ class Encoding:
         )
         little = max(n for _, n in rows) - frames < ENOUGH
         return None if same and little else not same
+
+
+def through_onednn[M: torch.nn.Module](model: M) -> M:
+    """Return a model in whose encoder oneDNN multiplies, and what stands before it.
+
+    All else is the model's, weights too.
+    """
+    parts = (getattr(model, name, None) for name in ENCODES)
+    ours = {part: pack(part, copies=False) for part in parts if part is not None}
+    return replaced(model, lambda part: ours.get(part, part))
 
 
 def output(encoded: Any) -> torch.Tensor:

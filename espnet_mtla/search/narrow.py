@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from espnet_mtla.errors import InputError
-from espnet_mtla.search.packed import multiplies_bfloat16
+from espnet_mtla.onednn import multiplies_bfloat16
 
 NARROW = "bfloat16"
 

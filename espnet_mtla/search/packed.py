@@ -1,20 +1,16 @@
-"""Linear layers whose weights lie as the CPU's matrix product reads them.
+"""Linear layers that oneDNN multiplies, over weights that lie as its product reads them.
 
 A step multiplies few rows (the hypotheses) by large matrices, and PyTorch's product
-rearranges the matrix at every call. oneDNN's takes one that was rearranged before. Its
-operators are those that ``torch.compile`` calls too; they are not public.
+rearranges the matrix at every call. oneDNN's takes one that was rearranged before.
 """
 
 from functools import cache
 
 import torch
 
+from espnet_mtla import onednn
 from espnet_mtla.search.tree import replaced
 
-AVAILABLE = torch.backends.mkldnn.is_available() and all(
-    hasattr(torch.ops.mkldnn, name)
-    for name in ("_reorder_linear_weight", "_linear_pointwise")
-)
 ROWS = 64
 """Rows that weights are packed for; from 2 to 500 all were as fast, on a Zen 4."""
 
@@ -27,61 +23,53 @@ class PackedLinear(torch.nn.Linear):
     gradients nor autocast are asked for; all others are PyTorch's.
 
     Args:
-        weight: ``(out, in)``, which :func:`takes` takes.
+        weight: ``(out, in)``, which :func:`espnet_mtla.onednn.takes` takes.
         bias: ``(out,)`` or None.
+        copies: whether there is a copy; without one oneDNN reads the weight itself, which
+            is as fast for many rows.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, copies: bool = True
+    ):
         torch.nn.Module.__init__(self)
         self.out_features, self.in_features = weight.shape
         # PyTorch's annotation forgets that there may be no bias
         self.weight, self.bias = weight, bias  # type: ignore[assignment]
+        self.copies = copies
         with torch.no_grad():
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
+            self.packed = onednn.reordered(weight, ROWS) if copies else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., in)`` to ``(..., out)``."""
         if (
             x.numel() <= self.in_features
-            or not (takes(self.weight) and x.dtype == self.weight.dtype)
-            or torch.is_grad_enabled()
-            or torch.is_autocast_enabled("cpu")
+            or not (onednn.takes(self.weight) and x.dtype == self.weight.dtype)
+            or onednn.watched()
         ):
             return super().forward(x)
-        return torch.ops.mkldnn._linear_pointwise(
-            x, self.packed, self.bias, "none", [], ""
-        )
+        weight = self.weight if self.packed is None else self.packed
+        return onednn.linear(x, weight, self.bias)
 
     def __reduce__(self) -> tuple:
         """Pack anew when copied or pickled, which a packed copy cannot be."""
-        return PackedLinear, (self.weight, self.bias)
+        return PackedLinear, (self.weight, self.bias, self.copies)
 
 
-def takes(tensor: torch.Tensor) -> bool:
-    """Whether oneDNN multiplies it here: float32, or bfloat16 on a CPU that knows it."""
-    if tensor.device.type != "cpu":
-        return False
-    return tensor.dtype == torch.float32 or (
-        tensor.dtype == torch.bfloat16 and multiplies_bfloat16()
-    )
-
-
-@cache
-def multiplies_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16: with AVX512-BF16, or AMX."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def pack[M: torch.nn.Module](model: M) -> M:
-    """Return a model with packed linear layers, all else of which it shares.
+def pack[M: torch.nn.Module](model: M, copies: bool = True) -> M:
+    """Return a model whose linear layers oneDNN multiplies, all else of which it shares.
 
     Layers that are not exactly ``torch.nn.Linear``, as quantised ones, stay.
+
+    Args:
+        model: which stays as it is.
+        copies: whether weights are packed; see :class:`PackedLinear`.
     """
 
     @cache  # a layer in two places is packed once
     def packed(part: torch.nn.Module) -> torch.nn.Module:
-        if type(part) is torch.nn.Linear and takes(part.weight):
-            return PackedLinear(part.weight, part.bias)
+        if type(part) is torch.nn.Linear and onednn.takes(part.weight):
+            return PackedLinear(part.weight, part.bias, copies)
         return part
 
-    return replaced(model, packed) if AVAILABLE else model
+    return replaced(model, packed)

@@ -15,7 +15,7 @@ from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
 from espnet_mtla.search.batch import Failure, halving
 from espnet_mtla.search.ctc import CTCPrefixScorer
-from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output
+from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output, through_onednn
 from espnet_mtla.search.fast import FastBeamSearch
 from espnet_mtla.search.history import NotANumber
 from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
@@ -69,6 +69,9 @@ class Recognizer:
         self.input: Input = input_of(self.task, self.train_args)
         # a CPU gains nothing by several at once, and loses what is padded
         on_cpu = str(speech2text.device) == "cpu"
+        if ours and on_cpu and not self.dtype:
+            self.model = through_onednn(self.model)
+            setattr(self.inner, self.held, self.model)
         self.encode = Encoding(self.model, alone=True if on_cpu else None)
         self.joins = ours and self._set_up_search()
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from espnet_mtla.search import backend, packed
+from espnet_mtla import onednn
+from espnet_mtla.search import backend
 from espnet_mtla.search.backend import CUDA, ONEDNN, PLAIN, Backend, choose
 
 
@@ -27,12 +28,15 @@ def test_a_gpu_has_kernels_and_graphs(on_gpu, dtype):
     assert choose(on_gpu(dtype)) == CUDA == Backend(graphs=True, kernels=True)
 
 
-def test_a_cpu_has_onednn_in_float32(monkeypatch):
+def test_a_cpu_has_onednn_for_what_it_multiplies(monkeypatch):
     linear = torch.nn.Linear(2, 2)
-    assert choose(linear) == (ONEDNN if packed.AVAILABLE else PLAIN)
-    for dtype in (torch.float64, torch.bfloat16):
-        assert choose(linear.to(dtype)) == PLAIN
-    monkeypatch.setattr(packed, "AVAILABLE", False)
+    assert choose(linear) == (ONEDNN if onednn.AVAILABLE else PLAIN)
+    assert choose(linear.double()) == PLAIN
+    for there in (True, False):
+        monkeypatch.setattr(onednn, "multiplies_bfloat16", lambda there=there: there)
+        expected = ONEDNN if there and onednn.AVAILABLE else PLAIN
+        assert choose(linear.bfloat16()) == expected
+    monkeypatch.setattr(onednn, "AVAILABLE", False)
     assert choose(linear.float()) == PLAIN
 
 

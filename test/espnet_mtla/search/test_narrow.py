@@ -6,9 +6,9 @@ import pytest
 import torch
 from models import save, speech2text
 
-from espnet_mtla import accelerate
+from espnet_mtla import accelerate, onednn
 from espnet_mtla.errors import InputError
-from espnet_mtla.search import narrow, packed
+from espnet_mtla.search import narrow
 from espnet_mtla.search.asking import Question
 from espnet_mtla.search.decoding import inference
 from espnet_mtla.search.encoding import Encoding
@@ -100,13 +100,13 @@ def test_where_it_cannot_be_it_is_refused(tmp_path, monkeypatch):
     for other in ({"dtype": "float64"}, {"quantize_asr_model": True}):
         with pytest.raises(InputError, match="the model is not in float32"):
             accelerate(speech2text("asr", folder, **other), dtype="bfloat16")
-    monkeypatch.setattr(narrow, "multiplies_bfloat16", packed.multiplies_bfloat16)
+    monkeypatch.setattr(narrow, "multiplies_bfloat16", onednn.multiplies_bfloat16)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    packed.multiplies_bfloat16.cache_clear()
+    onednn.multiplies_bfloat16.cache_clear()
     with pytest.raises(InputError, match="this CPU multiplies it slowly .*give float"):
         accelerate(theirs, dtype="bfloat16")
-    packed.multiplies_bfloat16.cache_clear()
+    onednn.multiplies_bfloat16.cache_clear()
 
 
 def test_the_command(tmp_path):

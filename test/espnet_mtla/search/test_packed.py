@@ -8,13 +8,8 @@ import pytest
 import torch
 from espnet2.lm.transformer_lm import TransformerLM
 
-from espnet_mtla.search.packed import (
-    AVAILABLE,
-    PackedLinear,
-    multiplies_bfloat16,
-    pack,
-    takes,
-)
+from espnet_mtla.onednn import AVAILABLE, multiplies_bfloat16, takes
+from espnet_mtla.search.packed import PackedLinear, pack
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="PyTorch is without oneDNN")
 

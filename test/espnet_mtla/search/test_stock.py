@@ -23,7 +23,7 @@ from espnet2.lm.transformer_lm import TransformerLM
 from espnet2.torch_utils.quantization import quantize_dynamic
 from settings import stirred, stock_decoder
 
-from espnet_mtla.search import packed
+from espnet_mtla import onednn
 from espnet_mtla.search.backend import ONEDNN, PLAIN, Backend
 from espnet_mtla.search.stock_check import stock_scorer, why_not_stock
 from espnet_mtla.search.view import SearchView
@@ -55,7 +55,7 @@ def backend():
 
 
 def runs(backend):
-    return not backend.packs or packed.AVAILABLE
+    return not backend.packs or onednn.AVAILABLE
 
 
 def language_model(pos_enc, layer=3):

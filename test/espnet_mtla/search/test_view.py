@@ -8,8 +8,8 @@ import pytest
 import torch
 from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch
 
+from espnet_mtla import onednn
 from espnet_mtla.decoder.variants import MTLADecoder
-from espnet_mtla.search import packed
 from espnet_mtla.search.backend import ONEDNN, PLAIN, Backend
 from espnet_mtla.search.fast import FastBeamSearch
 from espnet_mtla.search.graph import FixedState
@@ -17,7 +17,7 @@ from espnet_mtla.search.packed import PackedLinear
 from espnet_mtla.search.view import SearchView, use_view
 
 BACKENDS = {"plain": PLAIN, "onednn": ONEDNN, "graphs": Backend(graphs=True)}
-needs_onednn = pytest.mark.skipif(not packed.AVAILABLE, reason="without oneDNN")
+needs_onednn = pytest.mark.skipif(not onednn.AVAILABLE, reason="without oneDNN")
 
 
 def history(scorer, prompt, lengths, tokens, parents):
