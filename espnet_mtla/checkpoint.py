@@ -199,6 +199,6 @@ def check_weights(
     wrong = [k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k)]
     if wrong:
         raise InputError(
-            f"{model} is not a checkpoint of {config}: {len(wrong)} weights differ, "
-            f"as {min(wrong)}; give the one trained with it"
+            f"{model} is not a checkpoint of {config}: of its weights {len(wrong)} "
+            f"are other ones, as {min(wrong)}; give the one trained with it"
         )

@@ -42,10 +42,12 @@ class Encoding:
 
     @torch.no_grad()
     def __call__(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
-        """Encode questions of one kind: for each what ``encode`` returns, and frames."""
+        """Encode questions of one kind: for each what ``encode`` returns, and frames.
+
+        Frames are 0 where one alone could not be encoded, as when it is too short.
+        """
         if self.alone:
-            alone = [self.model.encode(**question.inputs) for question in questions]
-            return [(out, int(out[1][0])) for out in alone]
+            return [self._alone(question) for question in questions]
         out = self.joint.encode(**asking.together(questions))
         rows = [(asking.row(out, i, n), n) for i, n in enumerate(out[1].tolist())]
         ragged = len({question.length for question in questions}) > 1
@@ -57,6 +59,15 @@ class Encoding:
                 )
                 return self(questions)
         return rows
+
+    def _alone(self, question: asking.Question) -> tuple[Any, int]:
+        """Encode one question."""
+        try:
+            out = self.model.encode(**question.inputs)
+        except Exception as e:  # noqa: BLE001  # who decodes it by itself tells why
+            logger.debug("not encoded: %s", e)
+            return None, 0
+        return out, int(out[1][0])
 
     def _look(
         self, questions: list[asking.Question], rows: list[tuple[Any, int]]

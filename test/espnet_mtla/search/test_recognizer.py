@@ -20,6 +20,7 @@ from espnet_mtla.files import read_table
 from espnet_mtla.search.batch import Failure
 from espnet_mtla.search.decoding import inference
 from espnet_mtla.search.encoding import ENOUGH
+from espnet_mtla.search.recognizer import Recognizer
 
 SLIDING = {
     "frontend": "sliding_window",
@@ -223,6 +224,24 @@ def test_weights_that_are_no_numbers(tmp_path, audio, part, search):
     fast = accelerate(speech2text("asr", model, maxlenratio=-5.0))
     with pytest.raises(InputError, match=r"^input \d: the model gives NaN"):
         fast([noise(7000), noise(5000)])
+
+
+def test_one_too_short_leaves_others_together(folder, monkeypatch):
+    theirs = speech2text("asr", folder, beam_size=2, maxlenratio=-4.0)
+    fast = accelerate(theirs)
+    sizes, searched = (100, 7000, 5000, 6000), []
+    search = Recognizer._search
+    monkeypatch.setattr(
+        Recognizer,
+        "_search",
+        lambda self, encoded, primers: (
+            searched.append(len(encoded)) or search(self, encoded, primers)
+        ),
+    )
+    given = [noise(size) for size in sizes]
+    found = fast.recognizer.decode([{"speech": x} for x in given], "abcd")
+    assert found[0] == [] and searched == [3]
+    assert all(same(got, theirs(x)) for got, x in zip(found[1:], given[1:]))
 
 
 def on_a_gpu(fast):
