@@ -35,6 +35,12 @@ def reordered(weight: torch.Tensor, rows: int) -> torch.Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
 
+def multiplies(x: torch.Tensor, y: torch.Tensor) -> bool:
+    """Whether :func:`product` goes through oneDNN."""
+    enough = x.shape[2] >= ENOUGH and y.numel() > 0
+    return enough and x.dtype == torch.float32 and takes(x) and not watched()
+
+
 def product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return ``x @ y.mT``, by oneDNN where that is faster.
 
@@ -42,8 +48,7 @@ def product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         x: ``(B, G, R, w)``.
         y: ``(B, G, C, w)``, contiguous or transposed.
     """
-    enough = x.shape[2] >= ENOUGH and y.numel() > 0
-    if not enough or x.dtype != torch.float32 or not takes(x) or watched():
+    if not multiplies(x, y):
         return x @ y.mT
     pairs = zip(x.flatten(0, 1), y.flatten(0, 1))
     return torch.stack([linear(*pair) for pair in pairs]).unflatten(0, x.shape[:2])

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from espnet_mtla.attention.contract import LayerCache
-from espnet_mtla.onednn import product
+from espnet_mtla.onednn import multiplies, product
 
 
 def attend(
@@ -51,8 +51,9 @@ def attend(
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
     seen, own = weights.split((size, own.shape[-1]), dim=-1)
     seen = seen.view(*folded, size).transpose(1, 2).flatten(2, 3)
-    # whole rows, as oneDNN reads them: values may be a part of keys
-    rows = prompt.keys if prompt.shared else prompt.values
-    out = product(seen, rows.mT)[..., : prompt.values.shape[-1]]
+    values = prompt.values
+    if prompt.shared and multiplies(seen, prompt.keys):
+        values = prompt.keys  # oneDNN reads whole rows
+    out = product(seen, values.mT)[..., : prompt.values.shape[-1]]
     out = out.unflatten(2, (folded[1], n_heads)).transpose(1, 2)
     return out.reshape(n_hyp, n_groups, n_heads, -1) + own @ tail_values

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from espnet_mtla.search import asking
+from espnet_mtla.search.batch import out_of_memory
 from espnet_mtla.search.frontend import AloneFrontend
-from espnet_mtla.search.narrow import NarrowEncoder
 from espnet_mtla.search.packed import pack
 from espnet_mtla.search.tree import replaced
 
@@ -30,15 +30,13 @@ class Encoding:
         model: ESPnet's.
         alone: whether it encodes one utterance after the other; None to find out whether it
             has to, as its outputs depend on the batch.
+        judged: a model to find that out with, which rounds less; ``model`` when None.
     """
 
-    def __init__(self, model: Any, alone: bool | None = None):
-        self.model = self.joint = model
+    def __init__(self, model: Any, alone: bool | None = None, judged: Any = None):
+        self.model, self.joint = model, _joint(model)
         self.alone = alone
-        front = getattr(model, "frontend", None)
-        if front is not None:
-            ours = AloneFrontend(front)
-            self.joint = replaced(model, lambda part: ours if part is front else part)
+        self.judged = judged
 
     @torch.no_grad()
     def __call__(self, questions: list[asking.Question]) -> list[tuple[Any, int]]:
@@ -48,8 +46,12 @@ class Encoding:
         """
         if self.alone:
             return [self._alone(question) for question in questions]
-        out = self.joint.encode(**asking.together(questions))
-        rows = [(asking.row(out, i, n), n) for i, n in enumerate(out[1].tolist())]
+        try:
+            rows = _rows(self.joint, questions)
+        except Exception as e:
+            if out_of_memory(e):
+                raise
+            return [self._alone(question) for question in questions]
         ragged = len({question.length for question in questions}) > 1
         if ragged and self.alone is None:
             self.alone = self._look(questions, rows)
@@ -64,7 +66,10 @@ class Encoding:
         """Encode one question."""
         try:
             out = self.model.encode(**question.inputs)
-        except Exception as e:  # noqa: BLE001  # who decodes it by itself tells why
+        except Exception as e:
+            if out_of_memory(e):
+                raise
+            # who decodes it by itself tells why
             logger.debug("not encoded: %s", e)
             return None, 0
         return out, int(out[1][0])
@@ -77,11 +82,12 @@ class Encoding:
         together, frames = rows[shortest]
         if frames <= FEW_FRAMES:
             return None
-        alone = self.model.encode(**questions[shortest].inputs)
-        narrow = isinstance(self.model, NarrowEncoder)
-        same = _alike(
-            output(alone), output(together), torch.bfloat16 if narrow else None
-        )
+        model = self.model
+        if self.judged is not None:
+            model = self.judged
+            together, _ = _rows(_joint(model), questions)[shortest]
+        alone = model.encode(**questions[shortest].inputs)
+        same = _alike(output(alone), output(together))
         little = max(n for _, n in rows) - frames < ENOUGH
         return None if same and little else not same
 
@@ -96,17 +102,30 @@ def through_onednn[M: torch.nn.Module](model: M) -> M:
     return replaced(model, lambda part: ours.get(part, part))
 
 
+def _joint(model: Any) -> Any:
+    """Return a model whose features of an utterance do not depend on the batch."""
+    front = getattr(model, "frontend", None)
+    if front is None:
+        return model
+    ours = AloneFrontend(front)
+    return replaced(model, lambda part: ours if part is front else part)
+
+
+def _rows(model: Any, questions: list[asking.Question]) -> list[tuple[Any, int]]:
+    """Encode questions at once: for each what ``encode`` returns, and frames."""
+    out = model.encode(**asking.together(questions))
+    return [(asking.row(out, i, n), n) for i, n in enumerate(out[1].tolist())]
+
+
 def output(encoded: Any) -> torch.Tensor:
     """Return the output itself of what ``encode`` returned: others may come with it."""
     return encoded[0][0] if isinstance(encoded[0], tuple) else encoded[0]
 
 
-def _alike(
-    one: torch.Tensor, other: torch.Tensor, computed: torch.dtype | None
-) -> bool:
-    """Whether two outputs are the same but for rounding, of the type computed in."""
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two outputs are the same but for rounding."""
     if one.shape != other.shape:
         return False
-    wide = 8 * torch.finfo(computed or one.dtype).eps  # half precision rounds more
+    wide = 8 * torch.finfo(one.dtype).eps  # half precision rounds more
     allowed = max(SAME, wide) * one.abs().max()
     return bool((one - other).abs().max() <= allowed)

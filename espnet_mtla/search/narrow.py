@@ -7,6 +7,7 @@ import torch
 
 from espnet_mtla.errors import InputError
 from espnet_mtla.onednn import multiplies_bfloat16
+from espnet_mtla.search.tree import replaced
 
 NARROW = "bfloat16"
 
@@ -22,17 +23,32 @@ class NarrowEncoder:
         return _in(weight.dtype, encoded)
 
 
+class WideFrontend:
+    """A front end of ESPnet's, of whose class it is too, outside of autocast."""
+
+    def forward(self, input: torch.Tensor, input_lengths: torch.Tensor) -> Any:
+        """See the front end's."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input, input_lengths)  # type: ignore[misc]
+
+
 def narrow_encoder[M: torch.nn.Module](model: M) -> M:
     """Return a model over the same parameters whose ``encode`` multiplies in bfloat16.
 
-    That is PyTorch's autocast, which leaves spectra and what adds up many numbers in
-    float32.
+    That is PyTorch's autocast. Spectra, which are normalised after it, are float32.
     """
-    made = copy.copy(model)
-    kind = type(model)
-    made.__class__ = type(
-        kind.__name__, (NarrowEncoder, kind), {"__module__": __name__}
-    )
+    front: Any = getattr(model, "frontend", None)
+    if hasattr(front, "logmel"):
+        wide = _mixed(WideFrontend, front)
+        model = replaced(model, lambda part: wide if part is front else part)
+    return _mixed(NarrowEncoder, model)
+
+
+def _mixed[M: torch.nn.Module](mixin: type, module: M) -> M:
+    """Return a module that shares all with another, of a class that has ``mixin`` too."""
+    made = copy.copy(module)
+    kind = type(module)
+    made.__class__ = type(kind.__name__, (mixin, kind), {"__module__": __name__})
     return made
 
 
@@ -52,7 +68,9 @@ def check_narrow(device: str) -> None:
         InputError: a device does not multiply it.
     """
     if device == "cpu" and not multiplies_bfloat16():
-        raise InputError(
-            f"dtype {NARROW}: this CPU multiplies it slowly (it has neither AVX512-BF16 "
-            "nor AMX); give float32"
-        )
+        lacks = "this CPU multiplies it slowly (it has neither AVX512-BF16 nor AMX)"
+    elif device != "cpu" and not torch.cuda.is_bf16_supported(False):
+        lacks = "this GPU multiplies it slowly (it is older than Ampere)"
+    else:
+        return
+    raise InputError(f"dtype {NARROW}: {lacks}; give float32")

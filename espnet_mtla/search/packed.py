@@ -5,6 +5,7 @@ rearranges the matrix at every call. oneDNN's takes one that was rearranged befo
 """
 
 from functools import cache
+from typing import TypeGuard
 
 import torch
 
@@ -59,7 +60,8 @@ class PackedLinear(torch.nn.Linear):
 def pack[M: torch.nn.Module](model: M, copies: bool = True) -> M:
     """Return a model whose linear layers oneDNN multiplies, all else of which it shares.
 
-    Layers that are not exactly ``torch.nn.Linear``, as quantised ones, stay.
+    Layers stay that are not exactly ``torch.nn.Linear``, as quantised ones, and those that
+    do more than it: with hooks, a ``forward`` of their own, or a weight that is computed.
 
     Args:
         model: which stays as it is.
@@ -68,8 +70,17 @@ def pack[M: torch.nn.Module](model: M, copies: bool = True) -> M:
 
     @cache  # a layer in two places is packed once
     def packed(part: torch.nn.Module) -> torch.nn.Module:
-        if type(part) is torch.nn.Linear and onednn.takes(part.weight):
-            return PackedLinear(part.weight, part.bias, copies)
-        return part
+        if not _plain(part) or not onednn.takes(part.weight):
+            return part
+        if not (copies or part.weight.is_contiguous()):
+            return part
+        return PackedLinear(part.weight, part.bias, copies)
 
     return replaced(model, packed)
+
+
+def _plain(part: torch.nn.Module) -> TypeGuard[torch.nn.Linear]:
+    """Whether a module multiplies by its weight, adds its bias, and does nothing else."""
+    hooked = part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+    plain = type(part) is torch.nn.Linear and "weight" in part._parameters
+    return plain and not hooked

@@ -65,32 +65,41 @@ class Recognizer:
         self.inner = copy.copy(speech2text)
         self.model, self.train_args = compat.model_of(self.task, speech2text)
         self.held = f"{TASKS[self.task].held_as}_model"
-        self.dtype = self._set_up_type(dtype)
+        self.dtype = self._type(dtype)
         self.input: Input = input_of(self.task, self.train_args)
         # a CPU gains nothing by several at once, and loses what is padded
         on_cpu = str(speech2text.device) == "cpu"
-        if ours and on_cpu and not self.dtype:
-            self.model = through_onednn(self.model)
-            setattr(self.inner, self.held, self.model)
-        self.encode = Encoding(self.model, alone=True if on_cpu else None)
+        model = self.model
+        if self.dtype:
+            self.model = narrow_encoder(model)
+            self.put.append(f"{NARROW} (encoder)")
+        elif ours and on_cpu:
+            self.model = through_onednn(model)
+            if self.model is not model:
+                self.put.append("products of oneDNN (encoder)")
+        setattr(self.inner, self.held, self.model)
+        self.encode = Encoding(
+            self.model,
+            alone=True if on_cpu else None,
+            judged=model if self.dtype else None,
+        )
         self.joins = ours and self._set_up_search()
 
-    def _set_up_type(self, dtype: str) -> torch.dtype | None:
-        """Have the encoder compute in a type; return it, for the search."""
-        if not dtype:
+    def _type(self, dtype: str) -> torch.dtype | None:
+        """Return the type to compute in; None for the model's own."""
+        if dtype in ("", self.inner.dtype):
             return None
         if dtype != NARROW:
             raise InputError(f"dtype {dtype}: give {NARROW}, or load the model in it")
         if self.inner.dtype != "float32" or self._quantised():
             raise InputError(f"dtype {NARROW}: the model is not in float32")
         check_narrow(str(self.inner.device))
-        self.model = narrow_encoder(self.model)
-        setattr(self.inner, self.held, self.model)
-        self.put.append(f"{NARROW} (encoder)")
         return torch.bfloat16
 
     def _quantised(self) -> bool:
-        return any(isinstance(part, QUANTISED) for part in self.model.modules())
+        scorers = getattr(self.inner.beam_search, "scorers", {}).values()
+        asked = [self.model, *(s for s in scorers if isinstance(s, torch.nn.Module))]
+        return any(isinstance(part, QUANTISED) for m in asked for part in m.modules())
 
     def _set_up_search(self) -> bool:
         """Put our search in; whether it takes several utterances."""
@@ -250,12 +259,12 @@ class Recognizer:
         for places in kinds.values():
             encoded = self.encode([questions[i] for i in places])
             long = [n for n, (_, frames) in enumerate(encoded) if frames > FEW_FRAMES]
+            for n, place in enumerate(places):  # may fail: before others are searched
+                if n not in long:
+                    results[place] = self._alone(batch[place])
             found = self._search(
                 [encoded[n] for n in long], [questions[places[n]].primer for n in long]
             )
-            for n, place in enumerate(places):
-                if n not in long:
-                    results[place] = self._alone(batch[place])
             for n, hypotheses in zip(long, found):
                 results[places[n]] = asking.answer(
                     self.inner, self.held, batch[places[n]], encoded[n][0], hypotheses

@@ -29,5 +29,5 @@ def replaced[M: Module](module: M, change: Callable[[Any], Any]) -> M:
     if all(part is module._modules[name] for name, part in parts.items()):
         return module
     found = copy.copy(module)
-    found._modules = parts
+    vars(found)["_modules"] = parts  # a compiled module sets attributes of the original
     return found

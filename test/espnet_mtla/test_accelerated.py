@@ -9,9 +9,10 @@ import soundfile
 import torch
 from models import S2T, TOKENS, save, save_lm, speech2text
 
-from espnet_mtla import accelerate
+from espnet_mtla import accelerate, onednn
 from espnet_mtla.accelerated import SomeFailed
 from espnet_mtla.search.fast import FastBeamSearch
+from espnet_mtla.search.packed import PackedLinear
 from espnet_mtla.search.view import SearchView
 from espnet_mtla.task import TASKS
 
@@ -103,8 +104,27 @@ def test_espnets_object_stays_as_it_is(made):
 def test_what_is_put_in_is_said(made, caplog):
     with caplog.at_level(logging.INFO, logger="espnet_mtla"):
         accelerate(made[1])
-    assert "put in: cached keys and values (decoder)" in caplog.text
+    assert "put in: " in caplog.text
+    assert "cached keys and values (decoder)" in caplog.text
     assert "left as ESPnet has it" not in caplog.text
+
+
+@pytest.mark.skipif(not onednn.AVAILABLE, reason="PyTorch is without oneDNN")
+def test_onednn_multiplies_in_the_encoder(made, monkeypatch):
+    task, theirs = made
+    fast = accelerate(theirs)
+    assert "products of oneDNN (encoder)" in fast.recognizer.put
+    model = fast.recognizer.model
+    there = {m for m in model.encoder.modules() if isinstance(m, torch.nn.Linear)}
+    assert there and {type(m) for m in there} == {PackedLinear}
+    assert not any(isinstance(m, PackedLinear) for m in model.decoder.modules())
+    weights, one = [], onednn.linear
+    monkeypatch.setattr(
+        onednn, "linear", lambda x, w, b: weights.append(w) or one(x, w, b)
+    )
+    (x,) = inputs(task, 1)
+    fast(x)
+    assert {id(m.weight) for m in there} <= {id(w) for w in weights}
 
 
 def test_options_set_later_count(made):

@@ -81,6 +81,55 @@ def test_bfloat16_is_packed_where_the_cpu_multiplies_it(calls):
     assert bool(calls) == multiplies_bfloat16() == isinstance(packed, PackedLinear)
 
 
+def shifted(layer):
+    layer.register_forward_hook(lambda module, given, out: out + 1.0)
+
+
+def doubled(layer):
+    layer.register_forward_pre_hook(lambda module, given: given[0] * 2)
+
+
+def replaced(layer):
+    layer.forward = lambda x: x.sum(-1, keepdim=True)
+
+
+def normed(layer):
+    torch.nn.utils.weight_norm(layer)
+    layer.weight_g.data.mul_(3)  # the attribute is computed before each product
+
+
+def parametrized(layer):
+    torch.nn.utils.parametrizations.weight_norm(layer)
+    layer.parametrizations.weight.original0.data.mul_(3)
+
+
+@pytest.mark.parametrize("change", [shifted, doubled, replaced, normed, parametrized])
+@torch.no_grad()
+def test_layers_that_do_more_stay(change, calls):
+    plain, _ = make()
+    change(plain)
+    x = torch.randn(5, plain.in_features)
+    for copies in (True, False):
+        torch.testing.assert_close(
+            pack(torch.nn.Sequential(plain), copies)(x), plain(x)
+        )
+    assert not calls
+
+
+@torch.no_grad()
+def test_without_copies(calls):
+    """The weight itself is read, as it is at the time; a part of a wider one is not."""
+    plain, _ = make()
+    ours = pack(plain, copies=False)
+    x = torch.randn(5, plain.in_features)
+    plain.weight.mul_(2)
+    torch.testing.assert_close(ours(x), plain(x), atol=1e-5, rtol=1e-5)
+    assert len(calls) == 1
+    wide = torch.nn.Parameter(torch.randn(plain.out_features, plain.in_features + 1))
+    plain.weight = torch.nn.Parameter(wide[:, 1:])
+    assert pack(plain, copies=False) is plain
+
+
 @pytest.mark.parametrize(
     "way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
 )

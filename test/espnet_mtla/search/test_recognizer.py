@@ -226,9 +226,10 @@ def test_weights_that_are_no_numbers(tmp_path, audio, part, search):
         fast([noise(7000), noise(5000)])
 
 
-def test_one_too_short_leaves_others_together(folder, monkeypatch):
+@pytest.mark.parametrize("gpu", [False, True])
+def test_one_too_short_leaves_others_together(folder, monkeypatch, gpu):
     theirs = speech2text("asr", folder, beam_size=2, maxlenratio=-4.0)
-    fast = accelerate(theirs)
+    fast = on_a_gpu(accelerate(theirs)) if gpu else accelerate(theirs)
     sizes, searched = (100, 7000, 5000, 6000), []
     search = Recognizer._search
     monkeypatch.setattr(
@@ -242,6 +243,32 @@ def test_one_too_short_leaves_others_together(folder, monkeypatch):
     found = fast.recognizer.decode([{"speech": x} for x in given], "abcd")
     assert found[0] == [] and searched == [3]
     assert all(same(got, theirs(x)) for got, x in zip(found[1:], given[1:]))
+
+
+def test_one_that_cannot_be_encoded_costs_no_search(folder, monkeypatch):
+    fast = accelerate(speech2text("asr", folder, beam_size=2, maxlenratio=-4.0))
+    searched, search = [], Recognizer._search
+    monkeypatch.setattr(
+        Recognizer,
+        "_search",
+        lambda self, encoded, primers: (
+            searched.append(len(encoded)) or search(self, encoded, primers)
+        ),
+    )
+    encode = type(fast.recognizer.model).encode
+    monkeypatch.setattr(
+        type(fast.recognizer.model),
+        "encode",
+        lambda self, speech, speech_lengths: (
+            encode(self, speech, speech_lengths) if speech[0, 0] < 7 else 1 / 0
+        ),
+    )
+    given = [noise(size) for size in (9000, 8000, 7000, 6000, 5000, 5500, 4000, 4500)]
+    given[4][0] = 7.0
+    found = fast.recognizer.decode([{"speech": x} for x in given], "abcdefgh")
+    (failure,) = (result for result in found if isinstance(result, Failure))
+    assert failure == Failure("e", "division by zero")
+    assert searched == [4, 2]  # and one alone
 
 
 def on_a_gpu(fast):
@@ -327,6 +354,10 @@ def test_espnets_own_ways_decode(audio, tmp_path):
     blocks = ENCODER | {"block_size": 8, "hop_size": 4, "look_ahead": 2}
     encoder = {"encoder": "contextual_block_transformer", "encoder_conf": blocks}
     model = save("asr", tmp_path / "model", **encoder)
+    weights = torch.load(model / "model.pth")
+    # ESPnet fails where all hypotheses end before the last block
+    weights["decoder.output_layer.bias"][-1] = -1e4
+    torch.save(weights, model / "model.pth")
     inference("asr", command(model, tmp_path, streaming="true", nbest=1))
     assert set(read_table(tmp_path / "out/1best_recog/text")) == set(SIZES)
 
