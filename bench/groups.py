@@ -61,7 +61,7 @@ def groups() -> list[Group]:
                     for prompt, n_utt in ((500, 16), (2000, 4))
                 ),
             ]
-    options = "--utterances 24 --contenders batched alone espnet --repeats 1"
+    options = "--utterances 24 --contenders batched bfloat16 alone espnet"
     found.append(Group("throughput-cuda-float32", "throughput", options, 45))
     return found
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from espnet_mtla.errors import InputError
 from espnet_mtla.search.batch import Failure, frames_at, plan_batches
 from espnet_mtla.search.recognizer import Recognizer
@@ -118,7 +120,7 @@ def accelerate(
     *,
     batch_size: int = 0,
     batch_frames: str | int = "50000x50",
-    dtype: str = "",
+    dtype: str | torch.dtype = "",
 ) -> Any:
     """Make a trained ESPnet model decode fast, with the hypotheses that ESPnet finds.
 

@@ -110,7 +110,10 @@ def load_trained(config: str | None, model: str | None, stage: int) -> tuple:
 
 def _existing(path: str | None, option: str, stage: int) -> str:
     if path is None or not Path(path).is_file():
-        raise InputError(f"{path}: no such {option}; train first (stage {stage})")
+        raise InputError(
+            f"{path or 'none given'}: no such {option}; train first (stage {stage} of a "
+            "recipe)"
+        )
     return path
 
 

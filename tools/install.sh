@@ -87,7 +87,8 @@ fi
 
 rm -f "$marker"
 say "installing espnet_mtla, ESPnet and PyTorch into $venv: several GB, some minutes (log: $log)"
-if ! "$venv/bin/python" -m pip install --progress-bar off -e "${root}[test]" >"$log" 2>&1; then
+if ! "$venv/bin/python" -m pip install --progress-bar off \
+  --config-settings editable_mode=compat -e "${root}[test]" >"$log" 2>&1; then
   tail -n 5 "$log" >&2
   fail "pip failed (see $log); after mending the cause, run this again"
 fi

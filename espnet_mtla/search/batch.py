@@ -121,6 +121,8 @@ def halving(
             raise InputError(f"{names[0]}: {e}") from None
         no_room = out_of_memory(e)
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+        if isinstance(e, LookupError):  # whose text is but what was looked for
+            reason = f"{type(e).__name__} {reason}"
         if not no_room:
             logger.debug("%s", names, exc_info=e)
     # outside the handler: the exception's traceback keeps the batch alive

@@ -42,6 +42,7 @@ ESPNETS_WAY = [
     "hugging_face_decoder",
 ]
 """ESPnet's options that decode, or write, in ways of their own: its command does."""
+QUANTISES = "quantize_asr_model", "quantize_s2t_model", "quantize_lm"
 OURS = "batch_frames", "search", "config"
 """Options that its command does not take, and the file that others were read from."""
 
@@ -110,6 +111,7 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     if args.dtype == NARROW:
         check_narrow("cuda" if args.ngpu else "cpu")
         others = ["search espnet"] if args.search == "espnet" else espnets_ways(args)
+        others += [k for k, v in vars(args).items() if v and k in QUANTISES]
         if others:
             raise InputError(f"--dtype {NARROW}: not with --{others[0]}; give float32")
     if Path(args.output_dir).exists() and not Path(args.output_dir).is_dir():
@@ -125,6 +127,13 @@ def parse(task: str, argv: Sequence[str] | None) -> argparse.Namespace:
     for name, path in paths:
         if path is not None and not Path(path).is_file():
             raise InputError(f"--{name} {path}: no such file")
+    for config, file in (
+        (f"{task}_train_config", f"{task}_model_file"),
+        ("lm_train_config", "lm_file"),
+    ):
+        if getattr(args, config) is None and getattr(args, file):  # as ESPnet does
+            beside = Path(getattr(args, file)).with_name("config.yaml")
+            setattr(args, config, str(beside))
     config = getattr(args, f"{task}_train_config")
     if not args.model_tag:
         check_checkpoint(config, getattr(args, f"{task}_model_file"))
@@ -149,7 +158,11 @@ def load(task: str, args: argparse.Namespace) -> Any:
     options.update(batch_size=1, device="cuda" if args.ngpu else "cpu")
     if args.dtype == NARROW:  # weights stay, the recogniser computes in it
         options["dtype"] = "float32"
-    made = speech2text.from_pretrained(args.model_tag, **options)
+    try:
+        made = speech2text.from_pretrained(args.model_tag, **options)
+    except TypeError as e:  # of another task's options
+        config = getattr(args, f"{task}_train_config")
+        raise InputError(f"{config}: ESPnet makes no {task} model of it: {e}") from e
     if made.beam_search is not None:  # st_inference takes this option and forgets it
         made.beam_search.normalize_length = args.normalize_length
     return made

@@ -1,6 +1,7 @@
 """What a task decodes, speech or text, and how its length is counted."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ import torch
 from espnet_mtla.errors import InputError
 from espnet_mtla.task import TASKS
 
+Given = Mapping[str, Any]
+"""What ESPnet's call takes for one utterance, by name."""
 MOST_CHANNELS = 8
 """Where there are no more rows than that they are taken for channels."""
 FRAME_SECONDS = 0.01

@@ -2,23 +2,22 @@
 
 import copy
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_mtla import compat
+from espnet_mtla import compat, limits
 from espnet_mtla.decoder.scorer import StepScorer
 from espnet_mtla.errors import InputError
 from espnet_mtla.search import asking
+from espnet_mtla.search.alone import Alone
 from espnet_mtla.search.batch import Failure, halving
 from espnet_mtla.search.ctc import CTCPrefixScorer
 from espnet_mtla.search.encoding import FEW_FRAMES, Encoding, output, through_onednn
 from espnet_mtla.search.fast import FastBeamSearch
-from espnet_mtla.search.history import NotANumber
-from espnet_mtla.search.inputs import FRAME_SECONDS, Input, input_of
+from espnet_mtla.search.inputs import FRAME_SECONDS, Given, Input, input_of
 from espnet_mtla.search.narrow import NARROW, check_narrow, narrow_encoder
 from espnet_mtla.search.room import check_room
 from espnet_mtla.search.view import SearchView, use_view
@@ -26,8 +25,6 @@ from espnet_mtla.task import TASKS
 
 logger = logging.getLogger(__name__)
 
-Given = Mapping[str, Any]
-"""What ESPnet's call takes for one utterance, by name."""
 QUANTISED = torch.ao.nn.quantized.dynamic.Linear
 ONE_BY_ONE = ("enh_s2t_task", "multi_asr", "run_chunk", "ctc_greedy", "ctc_only")
 """Attributes of a ``Speech2Text`` that decodes in a way of its own."""
@@ -53,7 +50,9 @@ class Recognizer:
             compute in ``dtype``.
     """
 
-    def __init__(self, speech2text: Any, ours: bool = True, dtype: str = ""):
+    def __init__(
+        self, speech2text: Any, ours: bool = True, dtype: str | torch.dtype = ""
+    ):
         self.task = compat.task_of(speech2text) or ""
         if not self.task:
             raise InputError(
@@ -78,6 +77,7 @@ class Recognizer:
             if self.model is not model:
                 self.put.append("products of oneDNN (encoder)")
         setattr(self.inner, self.held, self.model)
+        self.alone = Alone(self.inner, self.held, self.input)
         self.encode = Encoding(
             self.model,
             alone=True if on_cpu else None,
@@ -85,14 +85,17 @@ class Recognizer:
         )
         self.joins = ours and self._set_up_search()
 
-    def _type(self, dtype: str) -> torch.dtype | None:
+    def _type(self, dtype: str | torch.dtype) -> torch.dtype | None:
         """Return the type to compute in; None for the model's own."""
+        dtype = str(dtype).removeprefix("torch.")
         if dtype in ("", self.inner.dtype):
             return None
         if dtype != NARROW:
             raise InputError(f"dtype {dtype}: give {NARROW}, or load the model in it")
         if self.inner.dtype != "float32" or self._quantised():
-            raise InputError(f"dtype {NARROW}: the model is not in float32")
+            raise InputError(
+                f"dtype {NARROW}: load the model in float32, without quantised weights"
+            )
         check_narrow(str(self.inner.device))
         return torch.bfloat16
 
@@ -112,6 +115,7 @@ class Recognizer:
         for name in ("scorers", "full_scorers", "part_scorers"):
             setattr(search, name, dict(getattr(search, name)))
         search.__dict__.pop("_xs_mask_support", None)  # of other scorers
+        limits.check(vars(search), {"beam_size": limits.DECODING["beam_size"]}, str)
         try:
             check_room(search.beam_size, search.n_vocab, next(self.model.parameters()))
         except MemoryError as e:
@@ -202,51 +206,7 @@ class Recognizer:
         """Decode utterances together, none of them empty; see :meth:`decode`."""
         if len(batch) > 1 and self.joins:
             return self._together(batch)
-        return [self._alone(given) for given in batch]
-
-    def _alone(self, given: Given) -> Any:
-        """Decode one utterance by ESPnet's own call."""
-        if isinstance(self.inner.beam_search, FastBeamSearch):
-            self.inner.beam_search.n_best = self.inner.nbest
-        try:
-            found = self.inner(**given)
-            if _no_numbers(found):
-                raise NotANumber([0])
-            return found
-        except NotANumber:
-            if _finite(given[self.input.name]):
-                raise InputError(
-                    "the model gives NaN: its weights are broken, or the type it "
-                    "computes in is too narrow; train or average it again, or give "
-                    "--dtype float32"
-                ) from None
-            raise ValueError("it holds samples that are no numbers") from None
-        except Exception as e:
-            if not self._too_short(e, given):
-                raise
-            logger.info("too short to be encoded: %s", e)
-            return []
-
-    def _too_short(self, error: Exception, given: Given) -> bool:
-        """Whether an utterance failed for being short, whatever its front end."""
-        if isinstance(error, compat.TooShortUttError):
-            return True
-        samples = torch.as_tensor(given[self.input.name])
-        missing = int(self.input.unit) - len(samples)
-        if self.input.name != "speech" or missing <= 0:
-            return False
-        silence = samples.new_zeros(missing, *samples.shape[1:])
-        longer = {**given, self.input.name: torch.cat((samples, silence))}
-        return not self._encodes(given) and self._encodes(longer)
-
-    def _encodes(self, given: Given) -> bool:
-        """Whether an utterance can be encoded."""
-        try:
-            with torch.no_grad():
-                self.model.encode(**asking.ask(self.inner, self.held, given).inputs)
-        except Exception:  # noqa: BLE001  # of any front end
-            return False
-        return True
+        return [self.alone(given) for given in batch]
 
     @torch.no_grad()
     def _together(self, batch: Sequence[Given]) -> list[Any]:
@@ -261,7 +221,7 @@ class Recognizer:
             long = [n for n, (_, frames) in enumerate(encoded) if frames > FEW_FRAMES]
             for n, place in enumerate(places):  # may fail: before others are searched
                 if n not in long:
-                    results[place] = self._alone(batch[place])
+                    results[place] = self.alone(batch[place])
             found = self._search(
                 [encoded[n] for n in long], [questions[places[n]].primer for n in long]
             )
@@ -294,14 +254,3 @@ class Recognizer:
             )
         finally:
             search.set_hyp_primer(before)
-
-
-def _finite(samples: Any) -> bool:
-    return bool(torch.as_tensor(samples).isfinite().all())
-
-
-def _no_numbers(found: Any) -> bool:
-    """Whether scores of ESPnet's results are NaN."""
-    results = found[0] if isinstance(found, tuple) and found else found
-    scores = [getattr(result[-1], "score", 0.0) for result in results if len(result)]
-    return any(math.isnan(float(score)) for score in scores)

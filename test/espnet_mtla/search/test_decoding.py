@@ -131,6 +131,19 @@ def test_a_search_has_a_view_of_the_decoder(audio, tmp_path, dtype):
     assert {p.data_ptr() for p in recognizer.decoder.parameters()} == weights
 
 
+def test_a_configuration_lies_beside_its_model(audio, tmp_path):
+    save_model(tmp_path, "mha")
+    given = options(audio, tmp_path)
+    place = given.index("--st_train_config")
+    args = parse("st", given[:place] + given[place + 2 :])
+    assert args.st_train_config == f"{tmp_path}/config.yaml"
+    other = [word.replace("--st_", "--asr_") for word in given]
+    with pytest.raises(
+        InputError, match=r"config.yaml: ESPnet makes no asr model of it"
+    ):
+        inference("asr", other)
+
+
 def test_bad_options_are_refused_before_the_model_is_built(audio, tmp_path):
     save_model(tmp_path, "mha")
     for more, words in (

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from argparse import Namespace
 
 import numpy as np
@@ -184,7 +185,9 @@ def test_a_language_model_that_does_not_fit_is_refused(model, tmp_path):
     other = TOKENS[::-1]
     save_lm(tmp_path / "other", other, layer=1)
     save_lm(tmp_path / "small", TOKENS, layer=1)
-    lm, small = tmp / "lm", tmp_path / "small"
+    lm, small, bare = tmp / "lm", tmp_path / "small", tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(lm / "valid.loss.ave.pth", bare / "lm.pth")
     for words, message in (
         ([*lm_options(lm), "--lm_weight", "0"], r"--lm_weight 0.0: give .* more than"),
         (lm_options(tmp_path / "other"), "other/config.yaml has other units than"),
@@ -200,8 +203,11 @@ def test_a_language_model_that_does_not_fit_is_refused(model, tmp_path):
             [*lm_options(lm), "--lm_train_config", f"{tmp}/config.yaml"],
             "asr.*/config.yaml is not a language model's",
         ),
-        (lm_options(lm)[:2], r"None: no such model file; train first \(stage 7\)"),
-        (lm_options(lm)[2:], r"None: no such config; train first \(stage 7\)"),
+        (
+            lm_options(lm)[:2],
+            r"none given: no such model file; train first \(stage 7 of",
+        ),
+        (["--lm_file", f"{bare}/lm.pth"], "bare/config.yaml: no such config; train"),
     ):
         with pytest.raises(InputError, match=message):
             inference("asr", [*options, "--output_dir", str(tmp_path / "out"), *words])

@@ -126,7 +126,7 @@ def test_where_it_cannot_be_it_is_refused(tmp_path, monkeypatch):
         {"quantize_asr_model": True},
         {"lm": lm, "quantize_lm": True},
     ):
-        with pytest.raises(InputError, match="the model is not in float32"):
+        with pytest.raises(InputError, match="load the model in float32"):
             accelerate(speech2text("asr", folder, **other), dtype="bfloat16")
     # a machine without it
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
@@ -169,3 +169,13 @@ def test_the_command(tmp_path):
         assert found == pytest.approx(float(nbest[0][-1].score), abs=1e-3)
     with pytest.raises(InputError, match="--dtype bfloat16: not with --search espnet"):
         inference("mt", [*words, "--search=espnet"])
+    named = [word.replace("_mt_", "_").replace("mt_", "asr_") for word in words[1:]]
+    with pytest.raises(InputError, match="not with --quantize_asr_model; give float"):
+        inference(
+            "asr",
+            [
+                "--data_path_and_name_and_type=x,speech,sound",
+                *named,
+                "--quantize_asr_model=true",
+            ],
+        )
