@@ -15,7 +15,7 @@ PARTS = {
     "select_state": "decoder_seconds",
     "batch_score_partial": "ctc_seconds",
 }
-"""Methods of scorers, and what their time counts as; of others than decoders all as CTC."""
+"""Methods of the decoder, and what their time counts as; that of other scorers is CTC's."""
 
 
 @contextlib.contextmanager

@@ -14,8 +14,7 @@ AVAILABLE = torch.backends.mkldnn.is_available() and all(
 )
 ENOUGH = 2_000_000
 """Multiplications a thread from which one product after the other is faster than PyTorch's
-of all at once, whose threads have a product each. Timed with one thread and two on a Zen 5:
-0.3 to 0.8 of PyTorch's speed with a third of them, 1.25 to 1.9 times from three times as many."""
+of all at once, whose threads have a product each; with one thread and two, on a Zen 5."""
 
 
 def linear(

@@ -226,35 +226,32 @@ def test_weights_that_are_no_numbers(tmp_path, audio, part, search):
         fast([noise(7000), noise(5000)])
 
 
-@pytest.mark.parametrize("gpu", [False, True])
-def test_one_too_short_leaves_others_together(folder, monkeypatch, gpu):
-    theirs = speech2text("asr", folder, beam_size=2, maxlenratio=-4.0)
-    fast = on_a_gpu(accelerate(theirs)) if gpu else accelerate(theirs)
-    sizes, searched = (100, 7000, 5000, 6000), []
-    search = Recognizer._search
+@pytest.fixture
+def searched(monkeypatch):
+    """Collects how many utterances each search of several has."""
+    sizes, search = [], Recognizer._search
     monkeypatch.setattr(
         Recognizer,
         "_search",
         lambda self, encoded, primers: (
-            searched.append(len(encoded)) or search(self, encoded, primers)
+            sizes.append(len(encoded)) or search(self, encoded, primers)
         ),
     )
-    given = [noise(size) for size in sizes]
+    return sizes
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_one_too_short_leaves_others_together(folder, searched, gpu):
+    theirs = speech2text("asr", folder, beam_size=2, maxlenratio=-4.0)
+    fast = on_a_gpu(accelerate(theirs)) if gpu else accelerate(theirs)
+    given = [noise(size) for size in (100, 7000, 5000, 6000)]
     found = fast.recognizer.decode([{"speech": x} for x in given], "abcd")
     assert found[0] == [] and searched == [3]
     assert all(same(got, theirs(x)) for got, x in zip(found[1:], given[1:]))
 
 
-def test_one_that_cannot_be_encoded_costs_no_search(folder, monkeypatch):
+def test_one_that_cannot_be_encoded_costs_no_search(folder, searched, monkeypatch):
     fast = accelerate(speech2text("asr", folder, beam_size=2, maxlenratio=-4.0))
-    searched, search = [], Recognizer._search
-    monkeypatch.setattr(
-        Recognizer,
-        "_search",
-        lambda self, encoded, primers: (
-            searched.append(len(encoded)) or search(self, encoded, primers)
-        ),
-    )
     encode = type(fast.recognizer.model).encode
     monkeypatch.setattr(
         type(fast.recognizer.model),
